@@ -1,0 +1,3 @@
+"""modelpack."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,28 @@
+"""Values and documents of the OCI and ModelPack specifications. No I/O."""
+
+from modelpack.oci.descriptor import Descriptor
+from modelpack.oci.digest import Digest, Hasher, new_hasher
+from modelpack.oci.manifest import Index, Manifest, parse_document
+from modelpack.oci.mediatypes import Codec, Kind, LayerType, annotation, is_document
+from modelpack.oci.strictjson import JSON, MAX_DOCUMENT, JSONObject, dumps, loads, loads_object
+
+__all__ = [
+    "JSON",
+    "MAX_DOCUMENT",
+    "Codec",
+    "Descriptor",
+    "Digest",
+    "Hasher",
+    "Index",
+    "JSONObject",
+    "Kind",
+    "LayerType",
+    "Manifest",
+    "annotation",
+    "dumps",
+    "is_document",
+    "loads",
+    "loads_object",
+    "new_hasher",
+    "parse_document",
+]
