@@ -1,5 +1,6 @@
 """Values and documents of the OCI and ModelPack specifications. No I/O."""
 
+from modelpack.oci.config import ModelConfig
 from modelpack.oci.descriptor import Descriptor
 from modelpack.oci.digest import Digest, Hasher, new_hasher
 from modelpack.oci.manifest import Index, Manifest, parse_document
@@ -18,6 +19,7 @@ __all__ = [
     "Kind",
     "LayerType",
     "Manifest",
+    "ModelConfig",
     "annotation",
     "dumps",
     "is_document",

@@ -42,6 +42,13 @@ class Fields:
             self.fail(key, "a non-negative integer is required")
         return value
 
+    def flag(self, key: str) -> bool | None:
+        """A boolean; None if absent."""
+        value = self.value.get(key)
+        if value is not None and not isinstance(value, bool):
+            self.fail(key, "true or false is required")
+        return value
+
     def digest(self, key: str) -> Digest:
         """A digest."""
         try:
