@@ -2,6 +2,7 @@
 
 from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Store
 from modelpack.store.progress import Event, Observer, counter, ignore
+from modelpack.store.receive import receive
 from modelpack.store.sources import (
     CHUNK,
     BytesSource,
@@ -38,4 +39,5 @@ __all__ = [
     "counter",
     "each",
     "ignore",
+    "receive",
 ]

@@ -1,0 +1,155 @@
+"""Verified content into a file: resumable, safe against a second process, and never half there under its final name."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from modelpack.errors import ContentError, DigestMismatch, ModelPackError, NoSpace, NotFound, StoreError, UnsafePath
+from modelpack.oci import Descriptor, Hasher, new_hasher
+from modelpack.store.sources import CHUNK, VerifiedSource
+
+PARTIAL = ".partial"
+"""What follows the final name while bytes are still missing."""
+
+
+def receive(source: VerifiedSource, path: Path) -> None:
+    """Write content to ``path``, which gets that name only after all bytes were hashed. What was there is replaced.
+
+    Bytes collect in ``path`` + ``.partial``. They stay there when a transfer breaks off, and the next call goes on
+    behind them after hashing them again. A second process or thread waits for the first one's result. Nothing is
+    flushed to the disk: after a power failure the file may be damaged, which its next reader notices.
+
+    Raises DigestMismatch, SizeMismatch, NoSpace, UnsafePath (a link stands where the partial file should be),
+    StoreError, and whatever the source raises.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    with os_errors(path):
+        while (file := _claim(partial)) is None:
+            if _holds(path, source.descriptor):
+                (source.count or _nobody)(source.size)
+                return
+        try:
+            _fill(source, file, partial)
+            partial.replace(path)
+        finally:
+            os.close(file)
+
+
+@contextmanager
+def os_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors about a file into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise _translate(error, path) from error
+
+
+def write_all(file: int, data: memoryview, offset: int) -> None:
+    """Write all of it: one call may write less, as when the disk is nearly full."""
+    while data:
+        written = os.pwrite(file, data, offset)
+        data = data[written:]
+        offset += written
+
+
+def _translate(error: OSError, path: Path) -> ModelPackError:
+    reason = error.strerror or type(error).__name__
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(f"no space left for {path}", hint="free some space and run again; what has arrived is kept")
+    if error.errno in (errno.ELOOP, errno.EMLINK):
+        return UnsafePath(f"{path} or its partial file is a symbolic link", hint="remove the link")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return NotFound(f"{path}: {reason}")
+    return StoreError(f"{path}: {reason}")
+
+
+def _claim(partial: Path) -> int | None:
+    """The partial file, open and locked; None if another process finished or removed it while this one waited."""
+    file = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise UnsafePath(f"{partial} is not a regular file", hint="remove it")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if _still_named(file, partial):
+            return file
+    except BaseException:
+        os.close(file)
+        raise
+    os.close(file)
+    return None
+
+
+def _still_named(file: int, path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), path.lstat())
+    return False
+
+
+def _holds(path: Path, descriptor: Descriptor) -> bool:
+    """Whether the file that another process left behind is the one that is wanted."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # absent, or a link or a socket, which will be replaced
+        return False
+    try:
+        if os.fstat(file).st_size != descriptor.size:
+            return False
+        hasher = new_hasher(descriptor.digest.algorithm)
+        _rehash(file, hasher)
+        return hasher.hexdigest() == descriptor.digest.hex
+    finally:
+        os.close(file)
+
+
+def _fill(source: VerifiedSource, file: int, partial: Path) -> None:
+    """Make the partial file complete. What is there was perhaps something else: then once more from the beginning."""
+    hasher = new_hasher(source.descriptor.digest.algorithm)
+    if os.fstat(file).st_size > source.size:
+        os.ftruncate(file, source.size)
+    offset = _rehash(file, hasher)
+    try:
+        if offset:
+            with suppress(ContentError):
+                _finish(source, file, hasher, offset)
+                return
+            os.ftruncate(file, 0)
+        _write(source, file, new_hasher(source.descriptor.digest.algorithm), 0)
+    except ContentError:
+        partial.unlink()
+        raise
+
+
+def _rehash(file: int, hasher: Hasher) -> int:
+    buffer = memoryview(bytearray(CHUNK))
+    offset = 0
+    while length := os.preadv(file, [buffer], offset):
+        hasher.update(buffer[:length])
+        offset += length
+    return offset
+
+
+def _finish(source: VerifiedSource, file: int, hasher: Hasher, offset: int) -> None:
+    if offset < source.size:
+        _write(source, file, hasher, offset)
+    elif hasher.hexdigest() != source.descriptor.digest.hex:
+        raise DigestMismatch(f"a partial file does not match {source.descriptor.digest}")
+    else:  # the earlier run ended between the last byte and the rename; a server would call this range unsatisfiable
+        (source.count or _nobody)(source.size)
+
+
+def _write(source: VerifiedSource, file: int, hasher: Hasher, offset: int) -> None:
+    buffer = memoryview(bytearray(CHUNK))
+    with source.resume(hasher, offset) as reader:
+        while length := reader.readinto(buffer):
+            write_all(file, buffer[:length], offset)
+            offset += length
+
+
+def _nobody(_: int) -> None:
+    """Nobody counts."""
