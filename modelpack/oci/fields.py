@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 
 from modelpack.errors import DocumentError, InvalidDigest
 from modelpack.oci.digest import Digest
 from modelpack.oci.strictjson import JSON, JSONObject
+
+_PLAIN = re.compile(r"[\w$+/-][\w.$+/-]{0,99}(\[\d+\])?", re.ASCII)
+_SHOWN = 80
+
+
+def member(path: str, step: str | int) -> str:
+    """The JSON path of a member or an array entry. A key that could break a line or a terminal is quoted and cut."""
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    if not _PLAIN.fullmatch(step):
+        return f"{path}[{step[:_SHOWN]!a}]"
+    return f"{path}.{step}" if path else step
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +37,7 @@ class Fields:
 
     def at(self, key: str) -> str:
         """The JSON path of a key of this object."""
-        return ".".join(part for part in (self.path, key) if part)
+        return member(self.path, key) if key else self.path
 
     def text(self, key: str, default: str | None = None) -> str:
         """A string; ``default`` if the key is absent, DocumentError if there is no default."""

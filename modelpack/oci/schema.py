@@ -1,0 +1,147 @@
+"""Whether a document is what the ModelPack specification describes: the strict counterpart of the lenient parsers.
+
+The schemas are those of ``schemas/`` (JSON Schema 2020-12, see the README there).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelpack.errors import DocumentError
+from modelpack.oci.fields import member
+from modelpack.oci.strictjson import loads
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
+
+MAX_PROBLEMS = 100
+_SHOWN = 80
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}):(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+_TYPE_NAMES = {
+    "string": "a string",
+    "object": "an object",
+    "array": "an array",
+    "boolean": "true or false",
+    "integer": "an integer",
+}
+
+
+def validate_config(raw: bytes) -> None:
+    """Raise DocumentError for the first problem of a model's configuration."""
+    _raise_first(config_problems(raw))
+
+
+def validate_manifest(raw: bytes) -> None:
+    """Raise DocumentError for the first problem of a model's manifest."""
+    _raise_first(manifest_problems(raw))
+
+
+def config_problems(raw: bytes) -> tuple[DocumentError, ...]:
+    """Everything in a configuration that the specification does not allow, at most ``MAX_PROBLEMS``."""
+    return _problems(raw, "config")
+
+
+def manifest_problems(raw: bytes) -> tuple[DocumentError, ...]:
+    """Everything in a manifest that the specification does not allow, at most ``MAX_PROBLEMS``."""
+    return _problems(raw, "manifest")
+
+
+def is_date_time(text: str) -> bool:
+    """Whether a text is a date and time of RFC 3339, section 5.6, that exists in the calendar."""
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
+        return False
+    try:
+        datetime.fromisoformat(f"{match[1]}T{match[2]}")
+    except ValueError:
+        return False
+    return True
+
+
+def _raise_first(problems: tuple[DocumentError, ...]) -> None:
+    if problems:
+        raise problems[0]
+
+
+def _problems(raw: bytes, document: str) -> tuple[DocumentError, ...]:
+    try:
+        value = loads(raw, document)
+    except DocumentError as error:
+        return (error,)
+    explained = chain.from_iterable(map(_explain, _validator(document).iter_errors(value)))
+    # The library reports each missing member on its own, and so does _explain for each report.
+    found = dict.fromkeys(islice(explained, MAX_PROBLEMS))
+    return tuple(DocumentError(document, path, reason) for path, reason in found)
+
+
+@cache
+def _validator(document: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator, FormatChecker
+
+    formats = FormatChecker(formats=())
+    formats.checks("date-time")(lambda value: not isinstance(value, str) or is_date_time(value))
+    return Draft202012Validator(_schema(f"modelpack-{document}.schema.json"), format_checker=formats)
+
+
+def _schema(name: str) -> dict[str, object]:
+    """A schema, from the installed package or from the checkout that an editable installation points to."""
+    packaged = files("modelpack") / "_schemas" / name
+    checkout = Path(__file__).parents[2] / "schemas" / name
+    text = (packaged if packaged.is_file() else checkout).read_text(encoding="utf-8")
+    schema: dict[str, object] = json.loads(text)
+    return schema
+
+
+def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Path and reason, in words of our own: the library quotes the whole value, which may be long or hostile."""
+    path = ""
+    for step in error.absolute_path:
+        path = member(path, step)
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    schema: Any = error.schema
+    match error.validator:
+        case "required":
+            yield from ((member(path, name), "is missing") for name in rule if name not in value)
+        case "additionalProperties":
+            yield from (
+                (member(path, name), "is not in the specification")
+                for name in value
+                if name not in schema["properties"]
+            )
+        case _:
+            yield path, _reason(str(error.validator), rule, value)
+
+
+def _reason(validator: str, rule: object, value: object) -> str:
+    shown = (
+        ascii(value[:_SHOWN] if isinstance(value, str) else value) if isinstance(value, str | int | float) else "this"
+    )
+    match validator:
+        case "type":
+            return f"{_TYPE_NAMES[str(rule)]} is required"
+        case "const":
+            return f"must be {rule!a}"
+        case "enum" if isinstance(rule, list):
+            return f"{shown} is none of {', '.join(rule)}"
+        case "pattern":
+            return f"{shown} does not have the form {rule}"
+        case "format":
+            return f"{shown} is not a date and time of RFC 3339"
+        case "minItems" | "minLength":
+            return "must not be empty"
+        case "maxLength":
+            return f"is longer than {rule} characters"
+        case "minimum" | "maximum":
+            return f"{shown} is out of range"
+    return "does not belong here"
