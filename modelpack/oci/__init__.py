@@ -5,6 +5,7 @@ from modelpack.oci.descriptor import Descriptor
 from modelpack.oci.digest import Digest, Hasher, new_hasher
 from modelpack.oci.manifest import Index, Manifest, parse_document
 from modelpack.oci.mediatypes import Codec, Kind, LayerType, annotation, is_document
+from modelpack.oci.reference import Reference
 from modelpack.oci.schema import config_problems, manifest_problems, validate_config, validate_manifest
 from modelpack.oci.strictjson import JSON, MAX_DOCUMENT, JSONObject, dumps, loads, loads_object
 
@@ -21,6 +22,7 @@ __all__ = [
     "LayerType",
     "Manifest",
     "ModelConfig",
+    "Reference",
     "annotation",
     "config_problems",
     "dumps",

@@ -16,8 +16,13 @@ _HEX = re.compile(r"[0-9a-f]+")
 class Hasher(Protocol):
     """The part of a :mod:`hashlib` object that is used here."""
 
-    def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
-    def hexdigest(self) -> str: ...
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Take more bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """What they hash to, in lower-case hex."""
+        ...
 
 
 def new_hasher(algorithm: str) -> Hasher:

@@ -1,8 +1,11 @@
 """Bytes in and out: stores, and the ways between them."""
 
 from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Store
+from modelpack.store.copy import Copied, copy
+from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, HttpOptions, Proxies, StaticCredentials
 from modelpack.store.progress import Event, Observer, counter, ignore
 from modelpack.store.receive import receive
+from modelpack.store.registry import Registry, RegistryStore
 from modelpack.store.sources import (
     CHUNK,
     BytesSource,
@@ -19,23 +22,34 @@ from modelpack.store.workers import each
 
 __all__ = [
     "CHUNK",
+    "TLS",
     "BytesSource",
+    "Copied",
     "Count",
+    "Credential",
+    "Credentials",
     "Deleting",
+    "DockerConfig",
     "Event",
     "FileSource",
     "HashingSource",
+    "HttpOptions",
     "Listing",
     "Mounting",
     "Observer",
+    "Proxies",
     "Ranged",
     "Reader",
     "Referring",
+    "Registry",
+    "RegistryStore",
     "Source",
+    "StaticCredentials",
     "Store",
     "Stream",
     "VerifiedSource",
     "VerifyingReader",
+    "copy",
     "counter",
     "each",
     "ignore",

@@ -109,6 +109,7 @@ class Reader(AbstractContextManager["Reader"]):
     def __init__(self, stream: Stream, count: Count | None = None) -> None:
         self._stream = stream
         self._count = count or (lambda _: None)
+        self._complete = False
         self.position = 0
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -130,7 +131,10 @@ class Reader(AbstractContextManager["Reader"]):
         return bytes(view[:filled])
 
     def close(self) -> None:
-        """Release the stream."""
+        """Release the stream, and take back what was counted if it was not read to its good end."""
+        if not self._complete:
+            self._count(-self.position)
+            self._complete = True
         self._stream.close()
 
     def __enter__(self) -> Self:
@@ -140,9 +144,7 @@ class Reader(AbstractContextManager["Reader"]):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """Close it, and take back what was counted if it did not end well."""
-        if kind is not None:
-            self._count(-self.position)
+        """Close it."""
         self.close()
 
 
@@ -192,6 +194,7 @@ class VerifyingReader(Reader):
                 f"content does not match its digest {self._descriptor.digest} ({self._descriptor.size} bytes)",
                 hint="it was altered or damaged after it was pushed",
             )
+        self._complete = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,3 +279,4 @@ class HashingReader(Reader):
     def _finish(self) -> None:
         grown = self._stream.readinto(memoryview(bytearray(1))) or 0
         self._owner.finish(Digest("sha256", self._hasher.hexdigest()), self.position + grown)
+        self._complete = True

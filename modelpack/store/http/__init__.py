@@ -1,0 +1,23 @@
+"""HTTP for registries: connections, retries, redirects, authentication, credentials."""
+
+from modelpack.store.http.client import Body, Client, Request
+from modelpack.store.http.connections import Origin
+from modelpack.store.http.credentials import Credential, Credentials, DockerConfig, StaticCredentials
+from modelpack.store.http.options import TLS, HttpOptions, Proxies, split_host
+from modelpack.store.http.response import Response
+
+__all__ = [
+    "TLS",
+    "Body",
+    "Client",
+    "Credential",
+    "Credentials",
+    "DockerConfig",
+    "HttpOptions",
+    "Origin",
+    "Proxies",
+    "Request",
+    "Response",
+    "StaticCredentials",
+    "split_host",
+]

@@ -1,0 +1,97 @@
+"""One HTTP response: a stream that gives its connection back when it was read to the end, and never hangs silently."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPResponse
+
+from modelpack.errors import Unavailable
+from modelpack.store.http.connections import TRANSPORT_ERRORS
+from modelpack.store.sources import CHUNK
+
+MAX_ERROR_BODY = 64 << 10
+
+
+class Response:
+    """Status, headers (names in lower case) and body of one response."""
+
+    def __init__(
+        self, raw: HTTPResponse, url: str, finish: Callable[[bool], None], *, minimum_rate: int, window: float
+    ) -> None:
+        self.status = raw.status
+        self.url = url
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in raw.getheaders()}
+        self._raw = raw
+        self._finish: Callable[[bool], None] | None = finish
+        self._minimum = minimum_rate * window
+        self._window = window
+        self._since, self._received = time.monotonic(), 0
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body, if the server said so."""
+        return self._raw.length
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill (part of) the buffer; 0 at the end. Raises Unavailable if the body breaks off or trickles."""
+        try:
+            length = self._raw.readinto(buffer)
+        except TRANSPORT_ERRORS as error:
+            self.close()
+            raise Unavailable(f"the connection broke off: {describe(error)}") from error
+        if length == 0 and len(buffer):
+            left = self._raw.length
+            self._end(clean=not left)
+            if left:
+                raise Unavailable(f"the connection was closed {left} bytes before the end")
+        self._watch(length)
+        return length
+
+    def read(self, limit: int) -> bytes:
+        """The body, at most ``limit`` bytes of it."""
+        parts: list[bytes] = []
+        while limit > 0:
+            buffer = bytearray(min(limit, CHUNK))
+            length = self.readinto(memoryview(buffer))
+            if not length:
+                break
+            parts.append(bytes(buffer[:length]))
+            limit -= length
+        return b"".join(parts)
+
+    def drain(self) -> None:
+        """Read the rest of a short body, so that the connection can serve again."""
+        with suppress(Unavailable):
+            self.read(MAX_ERROR_BODY)
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+        self._end(clean=self._raw.isclosed() or self._raw.length == 0)
+
+    def _end(self, *, clean: bool) -> None:
+        if self._finish is not None:
+            finish, self._finish = self._finish, None
+            keep = clean and not self._raw.will_close
+            self._raw.close()
+            finish(keep)
+
+    def _watch(self, length: int) -> None:
+        """A server that sends a byte now and then would otherwise hold us forever."""
+        self._received += length
+        now = time.monotonic()
+        if now - self._since > self._window:
+            if self._received < self._minimum and self._finish is not None:
+                self.close()
+                raise Unavailable(f"fewer than {self._minimum:.0f} bytes came in {self._window:.0f} seconds")
+            self._since, self._received = now, 0
+
+
+def describe(error: BaseException) -> str:
+    """A transport error in a few words, without what an address or a header might reveal."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    text = str(getattr(error, "strerror", None) or "") or type(error).__name__
+    return text[:200]

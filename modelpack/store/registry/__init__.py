@@ -1,0 +1,6 @@
+"""One repository of an OCI registry as a store (distribution-spec 1.1)."""
+
+from modelpack.store.registry.host import Registry
+from modelpack.store.registry.repository import RegistryStore
+
+__all__ = ["Registry", "RegistryStore"]

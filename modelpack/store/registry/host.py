@@ -1,0 +1,80 @@
+"""A registry host: what its repositories share, and what is asked of it as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urljoin
+
+from modelpack.errors import DocumentError, UnsupportedFormat
+from modelpack.oci import MAX_DOCUMENT, loads_object
+from modelpack.oci.fields import Fields
+from modelpack.store.http import Client, Credentials, HttpOptions, Origin, Request, Response, StaticCredentials
+from modelpack.store.http.auth import Authenticator
+from modelpack.store.progress import Observer, ignore
+
+MAX_PAGES = 10_000
+_NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?', re.IGNORECASE)
+_API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+
+
+class Registry:
+    """One host (``host[:port]``). Thread-safe; connections and tokens are shared by all that use it."""
+
+    def __init__(
+        self,
+        host: str,
+        options: HttpOptions | None = None,
+        credentials: Credentials | None = None,
+        observe: Observer = ignore,
+    ) -> None:
+        options = options or HttpOptions()
+        self.host = host
+        api_host = _API_HOSTS.get(host, host)
+        self.url = f"{options.scheme(api_host)}://{api_host}"
+        origin = Origin.of(self.url)
+        self.client = Client(
+            origin, options, Authenticator(origin, host, options, credentials or StaticCredentials()), observe
+        )
+
+    def ping(self) -> None:
+        """Check that a registry is there and takes our credentials. Raises AccessDenied, Unavailable, RegistryError."""
+        self.client.send(Request("GET", f"{self.url}/v2/")).drain()
+
+    def repositories(self) -> Iterator[str]:
+        """Names of the repositories, as far as the registry lists them to us (``/v2/_catalog``)."""
+        for page in self.pages("/v2/_catalog?n=1000", "registry:catalog:*"):
+            yield from page.texts("repositories")
+
+    def pages(self, path: str, scope: str) -> Iterator[Fields]:
+        """The JSON objects of a paginated listing (distribution-spec, "Listing Tags"; RFC 5988)."""
+        url = self.url + path
+        for _ in range(MAX_PAGES):
+            response = self.client.send(Request("GET", url, scope))
+            body = response.read(MAX_DOCUMENT + 1)
+            response.close()
+            yield Fields(loads_object(body, "listing"), "listing")
+            following = self.next_page(url, response)
+            if following in ("", url):
+                return
+            url = following
+        raise DocumentError("listing", "", f"more than {MAX_PAGES} pages")
+
+    def next_page(self, url: str, response: Response) -> str:
+        """The URL of the page after this one, or ``""``."""
+        link = _NEXT.search(response.headers.get("link", ""))
+        return self.join(url, link[1]) if link else ""
+
+    def join(self, base: str, location: str) -> str:
+        """A location that the registry gave, as a URL. Raises UnsupportedFormat where it leads to another host."""
+        url = urljoin(base, location)
+        try:
+            if Origin.of(url) == self.client.origin:
+                return url
+        except ValueError:
+            pass
+        raise UnsupportedFormat(f"{self.host} refers to another host where it may not: {url.partition('?')[0][:200]}")
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self.client.close()

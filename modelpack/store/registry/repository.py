@@ -1,0 +1,154 @@
+"""A repository: documents, tags and blobs."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from modelpack.errors import DigestMismatch, NotFound, UnsupportedFormat
+from modelpack.oci import MAX_DOCUMENT, Descriptor, Digest, is_document, parse_document
+from modelpack.oci.mediatypes import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from modelpack.store.base import Store
+from modelpack.store.http import Request
+from modelpack.store.registry import referrers
+from modelpack.store.registry.blobs import BlobStream, read_at
+from modelpack.store.registry.host import Registry
+from modelpack.store.registry.upload import Uploads
+from modelpack.store.sources import BytesSource, HashingSource, Source, Stream, VerifiedSource
+
+_ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
+_KEPT_DOCUMENTS = 16
+
+
+class RegistryStore(Store):
+    """One repository. Implements Ranged, Listing, Deleting, Referring and Mounting."""
+
+    def __init__(self, registry: Registry, repository: str) -> None:
+        self.registry = registry
+        self.repository = repository
+        self.base = f"{registry.url}/v2/{repository}"
+        self.pull_scope = f"repository:{repository}:pull"
+        self.push_scope = f"repository:{repository}:pull,push"
+        self._uploads = Uploads(registry, repository)
+        self.attaching = threading.Lock()
+        self._lock = threading.Lock()
+        self._documents: OrderedDict[Digest, bytes] = OrderedDict()
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """Whether the registry has it, in full length."""
+        request = Request("HEAD", self._url(descriptor), self.pull_scope, {"Accept": _ACCEPT})
+        try:
+            response = self.registry.client.send(request)
+        except NotFound:
+            return False
+        response.close()
+        return response.headers.get("content-length", str(descriptor.size)) == str(descriptor.size)
+
+    def resolve(self, name: str) -> Descriptor:
+        """The manifest or index that a tag or digest names; it is read once and kept for the reader that follows."""
+        asked = Digest.parse(name) if ":" in name else None
+        request = Request("GET", f"{self.base}/manifests/{name}", self.pull_scope, {"Accept": _ACCEPT})
+        response = self.registry.client.send(request)
+        raw = response.read(MAX_DOCUMENT + 1)
+        response.close()
+        digest = Digest.of(raw, asked.algorithm if asked else "sha256")
+        claimed = response.headers.get("docker-content-digest", "")
+        if asked not in (None, digest) or (claimed.startswith("sha256:") and claimed != str(Digest.of(raw))):
+            raise DigestMismatch(f"the registry's answer for {self.repository}:{name} does not match its digest")
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+        document = parse_document(raw, media_type, digest.algorithm)
+        self._keep(digest, raw)
+        return document.descriptor
+
+    def tag(self, descriptor: Descriptor, name: str) -> None:
+        """Put the document again, under a tag."""
+        self.put_document(descriptor, BytesSource(self.read(descriptor)), name)
+
+    def tags(self) -> tuple[str, ...]:
+        """All tags, sorted. Raises NotFound if there is no such repository."""
+        pages = self.registry.pages(f"/v2/{self.repository}/tags/list?n=1000", self.pull_scope)
+        return tuple(sorted({tag for page in pages for tag in page.texts("tags")}))
+
+    def untag(self, name: str) -> None:
+        """Remove a tag. Raises NotFound, UnsupportedFormat (many registries only delete whole manifests)."""
+        self._delete(f"{self.base}/manifests/{name}", f"deleting the tag {name}")
+
+    def delete(self, descriptor: Descriptor) -> None:
+        """Remove a document with all its tags. Raises NotFound, UnsupportedFormat."""
+        self._delete(self._url(descriptor), "deleting")
+        with self._lock:
+            self._documents.pop(descriptor.digest, None)
+
+    def referrers(self, subject: Descriptor, artifact_type: str = "") -> tuple[Descriptor, ...]:
+        """What is attached, by the referrers API or the fallback tag."""
+        return referrers.list_referrers(self, subject, artifact_type)
+
+    def mount(self, descriptor: Descriptor, repository: str) -> bool:
+        """Take a blob from another repository of this registry."""
+        return self._uploads.mount(descriptor, repository)
+
+    def read_at(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
+        """Unverified bytes from the middle of a blob."""
+        return read_at(self.registry.client, self._url(descriptor), self.pull_scope, offset, length)
+
+    def put_document(self, descriptor: Descriptor, source: Source, name: str) -> None:
+        """Put a document under a tag or under its digest."""
+        verified = VerifiedSource(source, descriptor)
+        with verified.open() as reader:
+            raw = reader.read()
+        request = Request(
+            "PUT",
+            f"{self.base}/manifests/{name}",
+            self.push_scope,
+            {"Content-Type": descriptor.media_type},
+            BytesSource(raw),
+            frozenset({200, 201, 202}),
+        )
+        self.registry.client.send(request).drain()
+        self._keep(descriptor.digest, raw)
+
+    def close(self) -> None:
+        """Close idle connections of the registry."""
+        self.registry.close()
+
+    def _open(self, descriptor: Descriptor, offset: int) -> Stream:
+        with self._lock:
+            kept = self._documents.get(descriptor.digest)
+        if kept is not None:
+            return BytesSource(kept).open(offset)
+        return BlobStream(self.registry.client, self._url(descriptor), self.pull_scope, descriptor, offset)
+
+    def _push(self, descriptor: Descriptor, source: VerifiedSource) -> None:
+        if not is_document(descriptor.media_type):
+            return self._uploads.push(descriptor, source)
+        with source.open() as reader:
+            raw = reader.read()
+        self.put_document(descriptor, BytesSource(raw), str(descriptor.digest))
+        document = parse_document(raw, descriptor.media_type, descriptor.digest.algorithm)
+        if document.subject is not None:
+            referrers.attach(self, document)
+        return None
+
+    def _ingest(self, source: HashingSource) -> None:
+        self._uploads.ingest(source)
+
+    def _url(self, descriptor: Descriptor) -> str:
+        part = "manifests" if is_document(descriptor.media_type) else "blobs"
+        return f"{self.base}/{part}/{descriptor.digest}"
+
+    def _delete(self, url: str, what: str) -> None:
+        request = Request(
+            "DELETE", url, f"repository:{self.repository}:pull,delete", expect=frozenset({200, 202, 204, 400, 405})
+        )
+        response = self.registry.client.send(request)
+        response.drain()
+        if response.status in (400, 405):
+            raise UnsupportedFormat(
+                f"{self.registry.host} does not allow {what}", hint="see the registry's own settings"
+            )
+
+    def _keep(self, digest: Digest, raw: bytes) -> None:
+        with self._lock:
+            self._documents[digest] = raw
+            while len(self._documents) > _KEPT_DOCUMENTS:
+                self._documents.popitem(last=False)
