@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 100
 _SHOWN = 80
+_AT_THE_VERY_END = r"(?!\n)"
+"""Our patterns end so, because "$" alone lets Python (not JavaScript) accept a line end after the text."""
 _DATE_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}):(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
@@ -135,13 +137,11 @@ def _reason(validator: str, rule: object, value: object) -> str:
         case "enum" if isinstance(rule, list):
             return f"{shown} is none of {', '.join(rule)}"
         case "pattern":
-            return f"{shown} does not have the form {rule}"
+            return f"{shown} does not have the form {str(rule).removesuffix(_AT_THE_VERY_END)}"
         case "format":
             return f"{shown} is not a date and time of RFC 3339"
         case "minItems" | "minLength":
             return "must not be empty"
-        case "maxLength":
-            return f"is longer than {rule} characters"
         case "minimum" | "maximum":
             return f"{shown} is out of range"
     return "does not belong here"
