@@ -10,12 +10,14 @@ from typing import Literal
 
 from tests.faults.messages import Reply, Request, error
 
+Kind = Literal["none", "basic", "token"]
+
 
 @dataclass(slots=True)
 class Guard:
     """Checks credentials. ``scopes`` lists what was asked for at ``/token``, in order."""
 
-    kind: Literal["none", "basic", "token"] = "none"
+    kind: Kind = "none"
     username: str = ""
     password: str = ""
     lifetime: int = 300

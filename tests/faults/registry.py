@@ -51,7 +51,8 @@ class FaultyRegistry:
         self._wire = Wire(self._respond, tls)
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
-        self.host = f"127.0.0.1:{self._wire.server_address[1]}"
+        self.port = self._wire.server_address[1]
+        self.host = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.host}"
         self.guard = guard or Guard()
         self.requests: list[Request] = []
