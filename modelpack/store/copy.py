@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelpack.errors import DocumentError
-from modelpack.oci import Descriptor, Index, is_document
+from modelpack.oci import Descriptor, Index, annotation, is_document
+from modelpack.oci.mediatypes import FILEPATH, TITLE
 from modelpack.store.base import Store
 from modelpack.store.progress import Event, Observer, counter, ignore
 from modelpack.store.registry import RegistryStore
@@ -41,6 +42,7 @@ def copy(
     """
     documents = _walk(source, root, 0)
     blobs = tuple({blob.digest: blob for _, blobs in documents for blob in blobs}.values())
+    observe(Event("plan", "", sum(blob.size for blob in blobs)))
     mover = _Mover(source, target, observe)
     moved = each(mover.blob, blobs, jobs)
     for document, _ in documents:
@@ -72,7 +74,7 @@ class _Mover:
     observe: Observer
 
     def blob(self, descriptor: Descriptor) -> tuple[str, int]:
-        name = str(descriptor.digest)
+        name = _label(descriptor)
         if self.target.exists(descriptor):
             self.observe(Event("exists", name, descriptor.size))
             return "exists", descriptor.size
@@ -98,3 +100,9 @@ class _Mover:
             and source.repository != target.repository
             and target.mount(descriptor, source.repository)
         )
+
+
+def _label(descriptor: Descriptor) -> str:
+    """What a person calls it: the file's name if the layer has one."""
+    annotations = descriptor.annotations
+    return annotation(annotations, FILEPATH) or annotations.get(TITLE) or str(descriptor.digest)

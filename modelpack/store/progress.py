@@ -8,14 +8,15 @@ from typing import Literal, TypeAlias
 
 from modelpack.store.sources import Count
 
-Action = Literal["begin", "bytes", "end", "exists", "mounted", "retry"]
+Action = Literal["plan", "begin", "bytes", "end", "exists", "mounted", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One step of moving one piece of content.
 
-    ``name`` is a file path or a digest; ``total`` bytes are expected (None: unknown). ``count`` goes with ``bytes``: how many
+    ``plan`` comes first and once: ``total`` bytes are to be moved. For the others, ``name`` is a file path or a digest, and
+    ``total`` bytes of it are expected (None: unknown). ``count`` goes with ``bytes``: how many
     more have passed, negative when an attempt failed and they will come again. ``note`` goes with ``retry``: why.
     """
 
