@@ -3,6 +3,8 @@
 from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Store
 from modelpack.store.copy import Copied, copy
 from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, HttpOptions, Proxies, StaticCredentials
+from modelpack.store.layout import Garbage, Incoming, LayoutStore
+from modelpack.store.memory import MemoryStore
 from modelpack.store.progress import Event, Observer, counter, ignore
 from modelpack.store.receive import receive
 from modelpack.store.registry import Registry, RegistryStore
@@ -32,9 +34,13 @@ __all__ = [
     "DockerConfig",
     "Event",
     "FileSource",
+    "Garbage",
     "HashingSource",
     "HttpOptions",
+    "Incoming",
+    "LayoutStore",
     "Listing",
+    "MemoryStore",
     "Mounting",
     "Observer",
     "Proxies",
