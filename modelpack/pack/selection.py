@@ -1,0 +1,111 @@
+"""Which files of a folder belong to the model: exclude, then include, then ``.modelpackignore``, then what is skipped anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from modelpack.errors import DocumentError, InputError
+from modelpack.pack.globs import Glob, component
+
+IGNORE_FILE = ".modelpackignore"
+MAX_IGNORE_FILE = 64 << 10
+MAX_PATTERNS = 1000
+"""Bytes in an ignore file; lines that count in it."""
+
+# As modctl does (pkg/modelfile/constants.go, skipPatterns), and Windows' and macOS' litter. Hidden files come first.
+_SKIPPED = tuple(
+    (component(text, ignore_case=True), why)
+    for text, why in (
+        (".*", "hidden"),
+        ("modelfile", "a Modelfile"),
+        ("__pycache__", "compiled Python"),
+        ("*.py[cod]", "compiled Python"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreFile:
+    """The patterns of a ``.modelpackignore`` (grammar of gitignore); the last one that matches decides."""
+
+    patterns: tuple[tuple[Glob, bool], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read it. Raises DocumentError."""
+        patterns = []
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+            pattern = _without_trailing_spaces(line.removesuffix("\r"))
+            if not pattern.strip("/") or pattern.startswith("#"):
+                continue
+            again = pattern.startswith("!")
+            try:
+                patterns.append((Glob.parse(pattern[again:]), not again))
+            except InputError as error:
+                raise DocumentError(IGNORE_FILE, f"line {number}", str(error)) from None
+        if len(patterns) > MAX_PATTERNS:
+            raise DocumentError(IGNORE_FILE, "", f"{len(patterns)} patterns are more than the {MAX_PATTERNS} allowed")
+        return cls(tuple(patterns))
+
+    @classmethod
+    def read(cls, root: Path) -> Self:
+        """The ignore file of a folder; without patterns if there is none. Raises DocumentError, InputError."""
+        path = root / IGNORE_FILE
+        try:
+            if not path.is_file():
+                return cls()
+            with path.open("rb") as stream:
+                data = stream.read(MAX_IGNORE_FILE + 1)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from error
+        if len(data) > MAX_IGNORE_FILE:
+            raise DocumentError(IGNORE_FILE, "", f"more than {MAX_IGNORE_FILE} bytes")
+        try:
+            return cls.parse(data.decode())
+        except UnicodeDecodeError as error:
+            raise DocumentError(IGNORE_FILE, "", f"not UTF-8 at byte {error.start}") from None
+
+    def decide(self, path: str, *, folder: bool) -> bool | None:
+        """Whether a path is ignored; None if no pattern matches."""
+        for pattern, ignored in reversed(self.patterns):
+            if pattern.matches(path, folder=folder):
+                return ignored
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rules for one folder."""
+
+    include: tuple[Glob, ...] = ()
+    exclude: tuple[Glob, ...] = ()
+    ignore: IgnoreFile = IgnoreFile()
+
+    @classmethod
+    def of(cls, include: Sequence[str], exclude: Sequence[str], ignore: IgnoreFile) -> Self:
+        """Rules from patterns as text. Raises InputError."""
+        return cls(tuple(map(Glob.parse, include)), tuple(map(Glob.parse, exclude)), ignore)
+
+    def objection(self, path: str, *, folder: bool = False) -> str:
+        """Why a file or folder is left out, in a few words; empty if it is not. Its folders were asked about before."""
+        if any(pattern.matches(path, folder=folder) for pattern in self.exclude):
+            return "excluded"
+        if any(pattern.matches_within(path, folder=folder) or pattern.names(path) for pattern in self.include):
+            return ""
+        name = path.rpartition("/")[2]
+        if name == IGNORE_FILE:
+            return "hidden"
+        ignored = self.ignore.decide(path, folder=folder)
+        if ignored is not None:
+            return f"in {IGNORE_FILE}" if ignored else ""
+        return next((why for pattern, why in _SKIPPED if pattern.fullmatch(name)), "")
+
+
+def _without_trailing_spaces(line: str) -> str:
+    """Trailing spaces don't count unless a backslash stands before the first of them."""
+    bare = line.rstrip(" ")
+    escaped = (len(bare) - len(bare.rstrip("\\"))) % 2 == 1
+    return line[: len(bare) + 1] if escaped and len(line) > len(bare) else bare
