@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from modelpack.errors import InputError
-from modelpack.pack.names import MAX_DEPTH, check_path
-from modelpack.pack.selection import Selection
+from modelpack.pack.files.names import MAX_DEPTH, check_path
+from modelpack.pack.files.selection import Selection
 
 MAX_FILES = 100_000
 MAX_SEEN = 1_000_000

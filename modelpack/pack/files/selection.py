@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from modelpack.errors import DocumentError, InputError
-from modelpack.pack.globs import Glob, component
+from modelpack.pack.files.globs import Glob, component
 
 IGNORE_FILE = ".modelpackignore"
 MAX_IGNORE_FILE = 64 << 10
