@@ -21,7 +21,8 @@ MAX_DOCUMENT = 4 << 20
 
 MAX_DEPTH = 32
 _MAX_DIGITS = 40
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, or a string of 50 MB costs gigabytes of backtracking; the end is optional, or `"\\"\\"…` costs quadratic time.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _SURROGATE = re.compile(rb"\\u[dD][89abcdefABCDEF]")
 
