@@ -37,14 +37,14 @@ def read_header(source: ByteSource, name: str) -> ModelFile | None:
     named = _FORMATS.get(PurePosixPath(name).suffix.lower(), "")
     head = read_exactly(source, 0, min(CHUNK, source.size), document)
     cursor = Cursor(source, document, head)
-    found = _read_by_content(source, cursor, head, named) or _read_by_name(cursor, head, named)
+    found = _read_by_content(cursor, head, named) or _read_by_name(cursor, head, named)
     if found is None or not named or found.format == named:
         return found
     warning = f"the name is that of a {named} file, the content that of a {found.format} file"
     return ModelFile(found.format, found.tensors, found.metadata, found.quantization, (*found.warnings, warning))
 
 
-def _read_by_content(source: ByteSource, cursor: Cursor, head: bytes, named: str) -> ModelFile | None:
+def _read_by_content(cursor: Cursor, head: bytes, named: str) -> ModelFile | None:
     if head.startswith(MAGIC):
         return read_gguf(cursor)
     if is_safetensors(head):
@@ -52,14 +52,14 @@ def _read_by_content(source: ByteSource, cursor: Cursor, head: bytes, named: str
     if is_pickle(head):
         return read_pickle(head, named_pytorch=named == "pt")
     if head.startswith(ZIP_MAGIC):
-        return _read_archive(source, cursor, named)
+        return _read_archive(cursor, named)
     return None
 
 
-def _read_archive(source: ByteSource, cursor: Cursor, named: str) -> ModelFile | None:
+def _read_archive(cursor: Cursor, named: str) -> ModelFile | None:
     """A damaged archive matters only if it claims to be a model."""
     try:
-        return read_archive(source, cursor)
+        return read_archive(cursor)
     except DocumentError:
         if named:
             raise

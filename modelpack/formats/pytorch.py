@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
+from typing import Self
 
 from modelpack.formats.model import ModelFile
-from modelpack.formats.source import ByteSource, Cursor, read_exactly
+from modelpack.formats.source import Cursor, read_exactly
+from modelpack.oci import JSONObject
 
 ZIP_MAGIC = b"PK\x03\x04"
 
@@ -49,6 +51,27 @@ class _Directory:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """An archive with its end in memory, which mostly holds all of the directory."""
+
+    cursor: Cursor
+    start: int
+    tail: bytes
+
+    @classmethod
+    def of(cls, cursor: Cursor) -> Self:
+        size = min(cursor.size, _END.size + _MAX_COMMENT)
+        start = cursor.size - size
+        return cls(cursor, start, read_exactly(cursor.source, start, size, cursor.document))
+
+    def take(self, offset: int, length: int) -> bytes:
+        """A range that lies in the file."""
+        if offset < self.start:
+            return read_exactly(self.cursor.source, offset, length, self.cursor.document)
+        return self.tail[offset - self.start : offset - self.start + length]
+
+
 def is_pickle(head: bytes) -> bool:
     """Whether a file that begins so is a pickle of protocol 2 or later. Protocols 0 and 1 have no mark."""
     return len(head) > 2 and head[0] == 0x80 and head[1] in _PROTOCOLS and head[2] in _OPCODES
@@ -63,41 +86,37 @@ def read_pickle(head: bytes, *, named_pytorch: bool) -> ModelFile:
     return ModelFile("pt" if ours else "pickle", metadata={"container": "pickle", "protocol": head[1]})
 
 
-def read_archive(source: ByteSource, cursor: Cursor) -> ModelFile | None:
+def read_archive(cursor: Cursor) -> ModelFile | None:
     """A zip archive as PyTorch writes it; None if it is another kind of archive. Raises DocumentError.
 
     ``metadata``: ``container`` "zip", ``torchscript``, ``storages`` (how many) and ``storage_bytes`` (in all).
     """
-    entries = tuple(_entries(source, cursor))
-    roots = {entry.name.removesuffix("data.pkl") for entry in entries if entry.name.endswith("/data.pkl")}
-    if not roots:
+    entries = tuple(_entries(_Archive.of(cursor)))
+    pickles = [entry.name for entry in entries if entry.name.rpartition("/")[2] == "data.pkl"]
+    if not pickles:
         return None
-    names = {entry.name for entry in entries}
-    storages = [entry for entry in entries if any(_is_storage(entry.name, root) for root in roots)]
-    return ModelFile(
-        "pt",
-        metadata={
-            "container": "zip",
-            "torchscript": any(f"{root}constants.pkl" in names for root in roots),
-            "storages": len(storages),
-            "storage_bytes": sum(entry.size for entry in storages),
-        },
-    )
+    root = min(pickles, key=len).removesuffix("data.pkl")
+    places = (f"{root}data/", f"{root}constants/")
+    storages = [entry.size for entry in entries if entry.name.startswith(places)]
+    metadata: JSONObject = {
+        "container": "zip",
+        "torchscript": any(entry.name == f"{root}constants.pkl" for entry in entries),
+        "storages": len(storages),
+        "storage_bytes": sum(storages),
+    }
+    return ModelFile("pt", metadata=metadata)
 
 
-def _is_storage(name: str, root: str) -> bool:
-    return name.startswith((f"{root}data/", f"{root}constants/")) and not name.endswith("/")
-
-
-def _entries(source: ByteSource, cursor: Cursor) -> Iterator[_Entry]:
-    directory = _find_directory(source, cursor)
+def _entries(archive: _Archive) -> Iterator[_Entry]:
+    fail = archive.cursor.fail
+    directory = _find_directory(archive)
     if directory.size > _MAX_DIRECTORY or directory.count * _ENTRY.size > directory.size:
-        cursor.fail(f"an archive directory of {directory.size} bytes for {directory.count} entries")
-    data = read_exactly(source, directory.offset, directory.size, cursor.document)
+        fail(f"an archive directory of {directory.size} bytes for {directory.count} entries")
+    data = archive.take(directory.offset, directory.size)
     position = 0
     for _ in range(directory.count):
         if data[position : position + 4] != b"PK\x01\x02" or position + _ENTRY.size > len(data):
-            cursor.fail(f"no archive entry at byte {directory.offset + position}")
+            fail(f"no archive entry at byte {directory.offset + position}")
         fields = _ENTRY.unpack_from(data, position)
         size, lengths = fields[9], fields[10:13]
         name_end = position + _ENTRY.size + lengths[0]
@@ -106,7 +125,7 @@ def _entries(source: ByteSource, cursor: Cursor) -> Iterator[_Entry]:
         yield _Entry(name, _zip64_size(data[name_end:extra_end]) if size == _U32_MAX else size)
         position = extra_end + lengths[2]
     if position != len(data):
-        cursor.fail("the archive directory does not have the length it announces")
+        fail("the archive directory does not have the length it announces")
 
 
 def _zip64_size(extra: bytes) -> int:
@@ -121,37 +140,37 @@ def _zip64_size(extra: bytes) -> int:
     return _U32_MAX
 
 
-def _find_directory(source: ByteSource, cursor: Cursor) -> _Directory:
+def _find_directory(archive: _Archive) -> _Directory:
     """Read the end of the archive; its directory must lie right before, so that nothing hides between."""
-    tail_size = min(cursor.size, _END.size + _MAX_COMMENT)
-    tail = read_exactly(source, cursor.size - tail_size, tail_size, cursor.document)
+    fail, tail = archive.cursor.fail, archive.tail
     found = tail.rfind(b"PK\x05\x06")
-    if found < 0 or found + _END.size > tail_size:
-        cursor.fail("the archive has no end record: it is truncated or damaged")
-    end = cursor.size - tail_size + found
+    if found < 0 or found + _END.size > len(tail):
+        fail("the archive has no end record: it is truncated or damaged")
+    end = archive.start + found
     _, disk, first_disk, _, count, size, offset, comment = _END.unpack_from(tail, found)
-    if disk != first_disk or end + _END.size + comment != cursor.size:
-        cursor.fail("the archive is in several parts, or bytes follow it")
+    if disk != first_disk or end + _END.size + comment != archive.cursor.size:
+        fail("the archive is in several parts, or bytes follow it")
     directory = _Directory(offset, size, count)
     # PyTorch writes a zip64 record even where the plain one suffices.
     if end >= _LOCATOR.size:
-        locator = read_exactly(source, end - _LOCATOR.size, _LOCATOR.size, cursor.document)
+        locator = archive.take(end - _LOCATOR.size, _LOCATOR.size)
         if locator.startswith(b"PK\x06\x07"):
-            directory, end = _find_directory64(source, locator, directory, cursor)
+            directory, end = _find_directory64(archive, locator, directory)
     if directory.offset + directory.size != end:
-        cursor.fail("the archive directory is not where the end record says")
+        fail("the archive directory is not where the end record says")
     return directory
 
 
-def _find_directory64(source: ByteSource, locator: bytes, plain: _Directory, cursor: Cursor) -> tuple[_Directory, int]:
+def _find_directory64(archive: _Archive, locator: bytes, plain: _Directory) -> tuple[_Directory, int]:
     """What the zip64 end record says, and where it begins. The plain one must say the same, or that it cannot."""
+    fail = archive.cursor.fail
     begin = _LOCATOR.unpack(locator)[2]
-    if begin + _END64.size + _LOCATOR.size + _END.size > cursor.size:
-        cursor.fail("the archive has no zip64 end record")
-    magic, *_, count, size, offset = _END64.unpack(read_exactly(source, begin, _END64.size, cursor.document))
+    if begin + _END64.size + _LOCATOR.size + _END.size > archive.cursor.size:
+        fail("the archive has no zip64 end record")
+    magic, *_, count, size, offset = _END64.unpack(archive.take(begin, _END64.size))
     if magic != b"PK\x06\x06":
-        cursor.fail("the archive has no zip64 end record")
+        fail("the archive has no zip64 end record")
     agrees = plain.count in (count, _U16_MAX) and plain.size in (size, _U32_MAX) and plain.offset in (offset, _U32_MAX)
     if not agrees:
-        cursor.fail("the two end records of the archive contradict each other")
+        fail("the two end records of the archive contradict each other")
     return _Directory(offset, size, count), begin

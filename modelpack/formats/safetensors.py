@@ -29,7 +29,8 @@ BITS = {
 }
 """Bits of one element, by dtype."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, or a string of 50 MB costs gigabytes of backtracking; the end is optional, or `"\\"\\"…` costs quadratic time.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _MEMBERS = {"dtype", "shape", "data_offsets"}
 
 

@@ -44,13 +44,13 @@ class Cursor:
     ``document`` names the file in errors; ``limit`` is how many bytes may be read in all.
     """
 
-    __slots__ = ("_buffer", "_chunk", "_fetched", "_source", "_start", "document", "limit", "position")
+    __slots__ = ("_buffer", "_chunk", "_fetched", "_start", "document", "limit", "position", "source")
 
     def __init__(self, source: ByteSource, document: str, head: bytes = b"") -> None:
         self.document = document
         self.position = 0
         self.limit = MAX_HEADER
-        self._source = source
+        self.source = source
         self._buffer = head
         self._start = 0
         self._chunk = CHUNK
@@ -59,7 +59,7 @@ class Cursor:
     @property
     def size(self) -> int:
         """Bytes in the source."""
-        return self._source.size
+        return self.source.size
 
     def fail(self, reason: str, path: str = "") -> NoReturn:
         """Raise DocumentError about this file."""
@@ -113,7 +113,7 @@ class Cursor:
         self._fetched += wanted
         if self._fetched > self.limit:
             self.fail(f"the header is larger than the {self.limit} bytes allowed")
-        self._buffer = rest + read_exactly(self._source, begin, wanted, self.document)
+        self._buffer = rest + read_exactly(self.source, begin, wanted, self.document)
         self._start = self.position
 
     def _ends_early(self, length: int) -> NoReturn:
