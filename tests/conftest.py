@@ -14,7 +14,7 @@ from tests.faults import FaultyRegistry
 from tests.real.certificates import Authority, make_authority
 from tests.real.front import Front, redirecting_front
 from tests.real.proxy import Proxy
-from tests.real.registries import Registry, crane_registry, distribution
+from tests.real.registries import Registry, crane_registry, distribution, own_registry
 from tests.real.tokens import TokenServer
 
 STRICT = "MODELPACK_TEST_STRICT"
@@ -41,7 +41,14 @@ def _crane_registry() -> Iterator[Registry]:
         yield running
 
 
-@pytest.fixture(scope="session", params=["distribution", "crane_registry"])
+@pytest.fixture(scope="session", name="own_registry")
+def _own_registry() -> Iterator[Registry]:
+    """Our own registry, plain HTTP, open to all."""
+    with own_registry() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["distribution", "crane_registry", "own_registry"])
 def registry(request: pytest.FixtureRequest) -> Registry:
     """Each of the registries in turn."""
     return cast("Registry", request.getfixturevalue(request.param))
@@ -114,7 +121,7 @@ def models() -> Path:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a strict run that skipped something."""
-    if os.environ.get(STRICT) == "1" and _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
+    if os.environ.get(STRICT) == "1" and _skipped(session.config) and not session.testsfailed:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -42,7 +42,7 @@ OWNERS = {
 AMBIENT = {
     "os": {"environ", "environb", "getenv", "getenvb", "putenv", "getlogin"},
     "sys": {"argv", "exit", "stdin", "stdout", "stderr"},
-    "Path": {"home", "cwd"},
+    "Path": {"home"},
     "builtins": {"print", "input", "exit"},
 }
 """What reaches for the process's surroundings: only the command line does that, and passes values in."""

@@ -120,6 +120,26 @@ def silence() -> Fault:
     return lambda _: Reply(raw=(), ending="stall")
 
 
+def deaf() -> Fault:
+    """The request's body is not read, so that a client with a large one cannot go on; nothing is done or answered."""
+
+    def fault(exchange: Exchange) -> Reply:
+        exchange.registry.closing.wait()
+        raise HangUp(reset=True)
+
+    return fault
+
+
+def delay(seconds: float) -> Fault:
+    """The right answer, late."""
+
+    def fault(exchange: Exchange) -> Reply:
+        exchange.registry.closing.wait(seconds)
+        return exchange.answer()
+
+    return fault
+
+
 def hang_up(*, received: int = 0, reset: bool = True) -> Fault:
     """The connection breaks after ``received`` bytes of the request's body; nothing is done, nothing answered."""
 

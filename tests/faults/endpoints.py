@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -190,14 +190,24 @@ def _delete_manifest(here: Endpoints, request: Request, name: str, reference: st
 def _tags(here: Endpoints, request: Request, name: str) -> Reply:
     if name not in here.repositories:
         return error(404, "NAME_UNKNOWN")
-    tags = sorted(tag for tag in here.repository(name).tags if tag > request.query.get("last", ""))
-    limit = int(request.query.get("n") or here.features.page or len(tags))
+    headers, tags = _page(here, request, here.repository(name).tags)
+    return Reply(200, headers, json.dumps({"name": name, "tags": tags}).encode())
+
+
+def _catalog(here: Endpoints, request: Request) -> Reply:
+    headers, names = _page(here, request, here.repositories)
+    return Reply(200, headers, json.dumps({"repositories": names}).encode())
+
+
+def _page(here: Endpoints, request: Request, names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    left = sorted(name for name in names if name > request.query.get("last", ""))
+    limit = int(request.query.get("n") or here.features.page or len(left))
     limit = min(limit, here.features.page or limit)
     headers = {"Content-Type": "application/json"}
-    if len(tags) > limit > 0:
-        query = urlencode({"n": limit, "last": tags[limit - 1]})
-        headers["Link"] = f'</v2/{name}/tags/list?{query}>; rel="next"'
-    return Reply(200, headers, json.dumps({"name": name, "tags": tags[:limit]}).encode())
+    if len(left) > limit > 0:
+        query = urlencode({"n": limit, "last": left[limit - 1]})
+        headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+    return headers, left[:limit]
 
 
 def _referrers(here: Endpoints, request: Request, name: str, digest: str) -> Reply:
@@ -244,5 +254,6 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PUT", rf"/v2/{NAME}/manifests/(?P<reference>[^/]+)", _put_manifest),
     ("DELETE", rf"/v2/{NAME}/manifests/(?P<reference>[^/]+)", _delete_manifest),
     ("GET", rf"/v2/{NAME}/tags/list", _tags),
+    ("GET", "/v2/_catalog", _catalog),
     ("GET", rf"/v2/{NAME}/referrers/(?P<digest>[^/]+)", _referrers),
 )

@@ -90,6 +90,11 @@ class FaultyRegistry:
         """The most requests that were in progress at the same time."""
         return self._wire.busiest
 
+    @property
+    def closing(self) -> threading.Event:
+        """Set when the registry stops; what waits has to wait for this too."""
+        return self._wire.closing
+
     def answer(self, request: Request) -> Reply:
         """The right answer to a request."""
         if request.path == "/token":

@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -172,6 +173,20 @@ def test_stalls_end_with_the_registry(path: str, faulty: FaultyRegistry) -> None
             assert bool(received) == bool(expected)
 
 
+def test_a_deaf_registry_blocks_a_large_upload(faulty: FaultyRegistry) -> None:
+    faulty.on("PUT", "", effects.deaf())
+    connection = http.client.HTTPConnection(faulty.host, timeout=0.3)
+    with contextlib.closing(connection), pytest.raises(TimeoutError):
+        connection.request("PUT", "/v2/a/blobs/uploads/0", body=bytes(64 << 20))
+
+
+def test_delays_overlap(faulty: FaultyRegistry, path: str) -> None:
+    faulty.on("GET", "", effects.delay(0.1), times=None)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda _: _status(faulty, path), range(3))) == [200] * 3
+    assert faulty.busiest == 3
+
+
 def test_drip(faulty: FaultyRegistry, path: str) -> None:
     faulty.on("GET", "", effects.drip(1024, 0.03))
     begun = time.monotonic()
@@ -250,6 +265,8 @@ def test_lists_in_pages() -> None:
         with _get(registry, following) as response:
             assert json.load(response)["tags"] == ["v3"]
             assert "Link" not in response.headers
+        with _get(registry, "/v2/_catalog") as response:
+            assert json.load(response) == {"repositories": ["a"]}
 
 
 def test_a_mistake_in_a_fault_is_not_lost() -> None:

@@ -1,4 +1,4 @@
-"""Registries that other people wrote: CNCF distribution and the one inside crane."""
+"""Registries to test against: CNCF distribution, the one inside crane, and our own."""
 
 from __future__ import annotations
 
@@ -110,3 +110,19 @@ def crane_registry() -> Iterator[Registry]:
 
         with serving(command, folder) as port:
             yield Registry("crane", f"127.0.0.1:{port}")
+
+
+@contextlib.contextmanager
+def own_registry(*, authority: Authority | None = None, login: tuple[str, str] | None = None) -> Iterator[Registry]:
+    """``modelpack serve``, in this process: the only one of the three that has the referrers API."""
+    from modelpack.serve import Server
+    from modelpack.store import LayoutStore
+
+    tls = (authority.server, authority.server_key) if authority else None
+    ca = authority.ca if authority else None
+    with (
+        tempfile.TemporaryDirectory(prefix="own-registry-") as name,
+        LayoutStore(name) as layout,
+        Server(layout, tls=tls, credentials=dict([login]) if login else None) as server,
+    ):
+        yield Registry("modelpack", server.host, ca, *(login or ("", "")), referrers=True)
