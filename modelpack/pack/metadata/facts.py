@@ -46,7 +46,7 @@ def facts(source: str, **values: Value | None) -> tuple[Fact, ...]:
 
 def read_head(entry: Entry, limit: int) -> bytes:
     """The first bytes of a file. Raises NotFound."""
-    return FileSource.of(entry.file).read_at(0, limit)
+    return FileSource(entry.file, entry.size).read_at(0, limit)
 
 
 def read_json(entry: Entry, limit: int) -> Any:

@@ -134,7 +134,7 @@ def _read_all(entries: Sequence[Entry]) -> tuple[dict[str, list[_Set]], list[str
         if entry.kind is not Kind.WEIGHT or _TRAINING.match(path.name):
             continue
         try:
-            model = read_header(FileSource.of(entry.file), entry.path)
+            model = read_header(FileSource(entry.file, entry.size), entry.path)
         except DocumentError as error:
             warnings.append(str(error))
             continue
@@ -181,11 +181,12 @@ def _by_name(entries: Sequence[Entry]) -> Weights | None:
 
 def param_size(count: int) -> str:
     """A number of parameters in the specification's form, rounded: ``"22.7M"``, ``"8B"``; ``""`` for almost none."""
-    scale = 1000
-    for prefix in "KMBTQ":
-        tenths = (count * 10 + scale // 2) // scale
-        if tenths < 10_000 or prefix == "Q":
-            break
-        scale *= 1000
-    whole, tenth = divmod(tenths, 10)
+    power = next((power for power in range(1, 5) if _tenths(count, power) < 10_000), 5)
+    whole, tenth = divmod(_tenths(count, power), 10)
+    prefix = "KMBTQ"[power - 1]
     return f"{whole}.{tenth}{prefix}" if tenth else f"{whole}{prefix}" if whole else ""
+
+
+def _tenths(count: int, power: int) -> int:
+    """Tenths of the power of a thousand, rounded half up."""
+    return (count * 10 + 1000**power // 2) // 1000**power
