@@ -189,4 +189,5 @@ def param_size(count: int) -> str:
 
 def _tenths(count: int, power: int) -> int:
     """Tenths of the power of a thousand, rounded half up."""
-    return (count * 10 + 1000**power // 2) // 1000**power
+    scale: int = 1000**power
+    return (count * 10 + scale // 2) // scale
