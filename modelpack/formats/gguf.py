@@ -103,7 +103,7 @@ def _read_metadata(cursor: Cursor, count: int) -> JSONObject:
     for _ in range(count):
         key = cursor.text(cursor.u64(), _MAX_KEY, "a key")
         if key in metadata:
-            cursor.fail("the key stands twice", key[:80])
+            cursor.fail("the key stands twice", f"key {key[:80]!r}")
         metadata[key] = _read_value(cursor, cursor.u32(), key)
     return metadata
 
@@ -114,7 +114,7 @@ def _read_value(cursor: Cursor, kind: int, key: str) -> JSON:
     if kind == _STRING:
         return _read_text(cursor)
     if kind not in _NUMBERS:
-        cursor.fail(f"value type {kind} does not exist", key[:80])
+        cursor.fail(f"value type {kind} does not exist", f"key {key[:80]!r}")
     return _read_number(cursor, kind)
 
 
@@ -140,10 +140,15 @@ def _read_text(cursor: Cursor) -> JSON:
 def _read_array(cursor: Cursor, key: str) -> JSON:
     kind, length = cursor.u32(), cursor.u64()
     if kind != _STRING and kind not in _NUMBERS:
-        cursor.fail("an array of arrays" if kind == _ARRAY else f"value type {kind} does not exist", key[:80])
+        cursor.fail(
+            "an array of arrays" if kind == _ARRAY else f"value type {kind} does not exist", f"key {key[:80]!r}"
+        )
     width = 8 if kind == _STRING else _NUMBERS[kind][1].size
     if length > _MAX_ARRAY or length * width > cursor.size - cursor.position:
-        cursor.fail(f"an array of {length} items, more than are allowed ({_MAX_ARRAY}) or fit into the file", key[:80])
+        cursor.fail(
+            f"an array of {length} items, more than are allowed ({_MAX_ARRAY}) or fit into the file",
+            f"key {key[:80]!r}",
+        )
     if length <= _LISTED:
         return [_read_value(cursor, kind, key) for _ in range(length)]
     if kind == _STRING:

@@ -1,0 +1,1 @@
+"""Headers of model files: golden bytes, independent readers, real models, hostile input."""
