@@ -112,12 +112,12 @@ class Folder:
         for name in self.names(folder, path):
             inner = f"{path}/{name}" if path else name
             # A folder and a link to one are asked about alike; whether a link may be followed is only asked if it is wanted.
-            is_folder = _is_folder(folder / name)
-            if reason := selection.objection(inner, folder=is_folder):
+            into = is_folder(folder / name)
+            if reason := selection.objection(inner, folder=into):
                 self.skipped.append(f"{inner}: {reason}")
                 continue
             real = self.resolve(inner)
-            if not is_folder:
+            if not into:
                 yield self.found(inner, real)
                 continue
             if real in above:
@@ -134,7 +134,8 @@ class Folder:
         raise InputError(f"cannot read {path or '.'!r} in {self.root}: {error.strerror}") from error
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder, or a link to one, that can be looked at."""
     try:
         return path.is_dir()
     except OSError:
