@@ -1,0 +1,1 @@
+"""Other people's artifacts and clients."""
