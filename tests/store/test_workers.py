@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from modelpack.store import each
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 2, 50])
+def test_results_keep_the_order(jobs: int) -> None:
+    assert each(lambda number: number * number, range(20), jobs) == [number * number for number in range(20)]
+
+
+def test_nothing_to_do() -> None:
+    assert each(lambda number: number, [], 4) == []
+
+
+def test_jobs_run_at_the_same_time_and_not_more() -> None:
+    together = threading.Barrier(3)
+    running: list[int] = []
+    most: list[int] = []
+
+    def work(number: int) -> int:
+        running.append(number)
+        most.append(len(running))
+        together.wait(10)
+        running.remove(number)
+        return number
+
+    assert each(work, range(6), 3) == list(range(6))
+    assert max(most) <= 3
+
+
+def test_the_first_error_ends_it() -> None:
+    begun: list[int] = []
+    release = threading.Event()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == 0:
+            raise KeyError(number)
+        release.wait(10)
+
+    with pytest.raises(KeyError):
+        each(work, range(100), 2)
+    release.set()
+    time.sleep(0.05)
+    assert len(begun) <= 3
+
+
+def test_an_error_in_the_only_job() -> None:
+    with pytest.raises(ZeroDivisionError):
+        each(lambda number: 1 // number, [0], 8)
+
+
+def test_even_an_exit_is_handed_over() -> None:
+    def work(_: int) -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        each(work, [1, 2], 2)
