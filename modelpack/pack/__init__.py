@@ -1,7 +1,22 @@
 """A folder or a Hub snapshot becomes a graph: plan (pure), then execute."""
 
 from modelpack.pack.execute import Packed, execute
+from modelpack.pack.hub import ENDPOINT, HubModel, Snapshot, check_lfs, fetch_snapshot, parse_hub
 from modelpack.pack.plan import Entry, Layout, Plan, PlannedLayer
 from modelpack.pack.planning import plan
 
-__all__ = ["Entry", "Layout", "Packed", "Plan", "PlannedLayer", "execute", "plan"]
+__all__ = [
+    "ENDPOINT",
+    "Entry",
+    "HubModel",
+    "Layout",
+    "Packed",
+    "Plan",
+    "PlannedLayer",
+    "Snapshot",
+    "check_lfs",
+    "execute",
+    "fetch_snapshot",
+    "parse_hub",
+    "plan",
+]
