@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from modelpack.formats.model import ModelFile, Tensor
 from modelpack.formats.safetensors import is_odd_name
@@ -71,8 +71,7 @@ _RAW_DATA = 9
 _DATA_FIELDS = frozenset({4, 5, 6, 7, _RAW_DATA, 10, 11})
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     """One field of a message: the value of a varint, or where the content begins and ends."""
 
     number: int
@@ -180,9 +179,12 @@ class _Walker:
         return _Field(number, wire, value, begin, begin + length)
 
     def _varint(self) -> int:
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self._cursor.take(1)[0]
+        byte = self._cursor.u8()
+        if byte < 0x80:
+            return byte
+        value = byte & 0x7F
+        for shift in range(7, 70, 7):
+            byte = self._cursor.u8()
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 break

@@ -80,6 +80,14 @@ class Cursor:
             self._ends_early(length)
         self.position += length
 
+    def u8(self) -> int:
+        """The next byte."""
+        offset = self.position - self._start
+        if offset >= len(self._buffer):
+            return self.take(1)[0]
+        self.position += 1
+        return self._buffer[offset]
+
     def u32(self) -> int:
         """The next four bytes, little endian."""
         value: int = _U32.unpack(self.take(4))[0]

@@ -40,7 +40,9 @@ def test_the_head_and_the_initializers() -> None:
         message(12, message(1, b"y"), message(2, b"type")),
         message(12),
     )
-    extra = number(5, 3) + message(4, b"org.example") + message(8, message(1, b"ai.onnx.ml"), number(2, 2))
+    extra = (
+        number(5, 3) + message(4, b"org.example") + message(8, message(1, b"ai.onnx.ml"), number(2, 2), number(9, 9))
+    )
     data = model(*graph, more=extra + message(14, message(1, b"license"), message(2, b"MIT")) + message(6, b"doc"))
     found = read(data, "model.onnx")
     begin = data.index(raw)
