@@ -1,3 +1,74 @@
-"""modelpack."""
+"""Pack, push, pull and inspect AI models as OCI artifacts that follow the CNCF ModelPack specification.
+
+::
+
+    import modelpack
+
+    packed = modelpack.pack("./checkpoint-1000", name="minilm", version="1.2.0", licenses=["Apache-2.0"])
+    modelpack.push(packed, "registry.example/ml/minilm:step-1000")
+    pulled = modelpack.pull(f"registry.example/ml/minilm@{packed.digest}", "./model", include=["*.safetensors"])
+"""
+
+from modelpack.access import Access
+from modelpack.api import copy, fetch, inspect, list_models, list_names, login, logout, pull, push, remove, tag
+from modelpack.errors import (
+    AccessDenied,
+    ContentError,
+    DigestMismatch,
+    DocumentError,
+    InputError,
+    ModelPackError,
+    NotFound,
+    StoreError,
+    Unavailable,
+)
+from modelpack.inspection import Inspection
+from modelpack.oci import Digest, Kind, ModelConfig, Reference
+from modelpack.pack import Layout, Packed
+from modelpack.packing import HubAccess, Prepared, pack, prepare
+from modelpack.store import TLS, Credential, DockerConfig, Event, HttpOptions, LayoutStore, StaticCredentials
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "TLS",
+    "Access",
+    "AccessDenied",
+    "ContentError",
+    "Credential",
+    "Digest",
+    "DigestMismatch",
+    "DockerConfig",
+    "DocumentError",
+    "Event",
+    "HttpOptions",
+    "HubAccess",
+    "InputError",
+    "Inspection",
+    "Kind",
+    "Layout",
+    "LayoutStore",
+    "ModelConfig",
+    "ModelPackError",
+    "NotFound",
+    "Packed",
+    "Prepared",
+    "Reference",
+    "StaticCredentials",
+    "StoreError",
+    "Unavailable",
+    "__version__",
+    "copy",
+    "fetch",
+    "inspect",
+    "list_models",
+    "list_names",
+    "login",
+    "logout",
+    "pack",
+    "prepare",
+    "pull",
+    "push",
+    "remove",
+    "tag",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modelpack import Proxies
+    from modelpack.store import Proxies
 
 
 def default_store() -> Path:
@@ -27,7 +27,7 @@ def docker_config() -> Path:
 
 def proxies() -> Proxies:
     """``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY``, in either case; ``ALL_PROXY`` for both."""
-    from modelpack import Proxies
+    from modelpack.store import Proxies
 
     everything = _either("ALL_PROXY")
     return Proxies(

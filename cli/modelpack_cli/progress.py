@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from modelpack_cli.output import note, printable, size
 
 if TYPE_CHECKING:
-    from modelpack import Event, Observer
+    from modelpack.store import Event, Observer
 
 _INTERVAL = 5.0
 
@@ -56,14 +56,16 @@ class _Lines:
             return
         self._last = now
         rate = self._done / (now - self._begun)
-        share = f"{min(self._done * 100 // self._total, 100)} % of {size(self._total)}" if self._total else size(self._done)
+        share = (
+            f"{min(self._done * 100 // self._total, 100)} % of {size(self._total)}" if self._total else size(self._done)
+        )
         note(f"{self._verb}: {share}, {size(rate)}/s")
 
 
 @contextmanager
 def _bars(verb: str) -> Iterator[Observer]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -74,7 +76,7 @@ def _bars(verb: str) -> Iterator[Observer]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         whole = progress.add_task(verb, total=None)
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
         lock = threading.Lock()
 
         def observe(event: Event) -> None:
@@ -84,11 +86,11 @@ def _bars(verb: str) -> Iterator[Observer]:
                 elif event.action == "begin":
                     tasks[event.name] = progress.add_task(_short(event.name), total=event.total)
                 elif event.action == "bytes":
-                    progress.advance(whole, event.count)  # type: ignore[arg-type]  # an int is what it returned
+                    progress.advance(whole, event.count)
                     if event.name in tasks:
-                        progress.advance(tasks[event.name], event.count)  # type: ignore[arg-type]
+                        progress.advance(tasks[event.name], event.count)
                 elif event.action == "end" and event.name in tasks:
-                    progress.remove_task(tasks.pop(event.name))  # type: ignore[arg-type]
+                    progress.remove_task(tasks.pop(event.name))
                 elif event.action in ("exists", "mounted"):
                     progress.advance(whole, event.total or 0)
                 elif event.action == "retry":

@@ -1,0 +1,152 @@
+"""push, pull, copy: models on their way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelpack_cli.options import (
+    ExcludeOption,
+    FormatOption,
+    IncludeOption,
+    QuietOption,
+    StoreOption,
+    connects,
+    local_store,
+)
+from modelpack_cli.output import Format, as_json, note, result, size
+from modelpack_cli.progress import watch
+
+if TYPE_CHECKING:
+    from modelpack import Access
+    from modelpack.store import Copied
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(connects(push))
+    app.command()(connects(pull))
+    app.command()(connects(copy))
+
+
+def push(
+    access: Access,
+    reference: Annotated[str, typer.Argument(help="A model in the local store, by the reference it was packed with.")],
+    target: Annotated[str | None, typer.Argument(help="Where to, if not to the reference itself.")] = None,
+    output: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Send a packed model to its registry. What is there already is not sent again.
+
+    \b
+    modelpack push registry.example/ml/minilm:v1
+    modelpack push registry.example/ml/minilm:v1 other.example/ml/minilm:v1
+    """
+    import modelpack
+
+    source = local_store(store, create=False)
+    with watch("push", quiet=quiet) as observe:
+        copied = modelpack.push((source, reference), target or reference, access=access.watched(observe))
+    _report(copied, target or reference, output, quiet=quiet)
+
+
+def pull(
+    access: Access,
+    reference: Annotated[str, typer.Argument(help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")],
+    destination: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The folder to make or update. Without it: into the local store."),
+    ] = None,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", "-k", help="Only weight, weight.config, doc, code or dataset. Repeatable."),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Use a folder that has other files in it, and replace those that are in the way."),
+    ] = False,
+    output: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Get a model's files, each verified before it has its name.
+
+    A second run goes on where the first one stopped; a newer version replaces an older one in one step.
+
+    \b
+    modelpack pull registry.example/ml/minilm:v1 -o ./model
+    modelpack pull registry.example/ml/minilm:v1 -o ./model --include '*.safetensors' --include config.json
+    """
+    import modelpack
+
+    with watch("pull", quiet=quiet) as observe:
+        watched = access.watched(observe)
+        if destination is None:
+            if include or exclude or kind or force:
+                raise modelpack.InputError("--include, --exclude, --kind and --force go with --output DIR")
+            copied = modelpack.fetch(reference, local_store(store), access=watched)
+        else:
+            pulled = modelpack.pull(
+                reference,
+                destination,
+                include=include or (),
+                exclude=exclude or (),
+                kinds=kind or (),
+                force=force,
+                access=watched,
+            )
+    if destination is None:
+        _report(copied, reference, output, quiet=quiet)
+        return
+    if output is Format.JSON:
+        as_json(
+            {
+                "path": str(pulled.path),
+                "digest": str(pulled.digest),
+                "files": list(pulled.files),
+                "unchanged": pulled.unchanged,
+            }
+        )
+        return
+    if not quiet:
+        state = "is up to date" if pulled.unchanged else f"has {len(pulled.files)} files"
+        note(f"{pulled.path} {state} ({pulled.digest})")
+        note("the content matches its digests; nobody vouched for it (no signature was checked)")
+    result(str(pulled.path))
+
+
+def copy(
+    access: Access,
+    source: Annotated[str, typer.Argument(help="registry.example/ml/minilm:v1 or oci:PATH:tag.")],
+    target: Annotated[str, typer.Argument(help="registry.example/ml/minilm:v1 or oci:PATH:tag.")],
+    output: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Copy a model between registries and OCI layouts, byte for byte.
+
+    \b
+    modelpack copy registry.example/ml/minilm:v1 oci:./layout:v1
+    modelpack copy oci:./layout:v1 other.example/ml/minilm:v1
+    """
+    import modelpack
+
+    with watch("copy", quiet=quiet) as observe:
+        copied = modelpack.copy(source, target, access=access.watched(observe))
+    _report(copied, target, output, quiet=quiet)
+
+
+def _report(copied: Copied, target: str, output: Format, *, quiet: bool) -> None:
+    digest = str(copied.descriptor.digest)
+    if output is Format.JSON:
+        sent, mounted, existing = copied.sent, copied.mounted, copied.existing
+        as_json({"reference": target, "digest": digest, "sent": sent, "mounted": mounted, "existing": existing})
+        return
+    if not quiet:
+        there = copied.existing + copied.mounted
+        note(f"{target}: {size(copied.sent)} moved" + (f", {size(there)} were there already" if there else ""))
+    result(digest)

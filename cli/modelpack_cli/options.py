@@ -1,0 +1,126 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from modelpack_cli import environment
+from modelpack_cli.output import Format
+
+if TYPE_CHECKING:
+    from modelpack import Access, LayoutStore
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only the result.")]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", envvar="MODELPACK_STORE", show_envvar=True, help="The local store, an OCI layout."),
+]
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include", "-i", metavar="GLOB", help="Only files that match: '*.safetensors', 'onnx/**'. Repeatable."
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None, typer.Option("--exclude", "-x", metavar="GLOB", help="No files that match. Repeatable.")
+]
+
+_CONNECTION = "Connection"
+_PARAMETERS: dict[str, tuple[Any, Any]] = {
+    "plain_http": (
+        Annotated[
+            bool | None,
+            typer.Option(
+                "--plain-http/--tls",
+                rich_help_panel=_CONNECTION,
+                show_default=False,
+                help="HTTP or HTTPS; without either, HTTP for loopback hosts and HTTPS for all others.",
+            ),
+        ],
+        None,
+    ),
+    "ca_file": (
+        Annotated[Path | None, typer.Option(help="PEM file with the certificate authorities to trust as well.")],
+        None,
+    ),
+    "cert_file": (Annotated[Path | None, typer.Option(help="PEM file with a client certificate.")], None),
+    "key_file": (Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")], None),
+    "insecure_skip_tls_verify": (
+        Annotated[bool, typer.Option("--insecure-skip-tls-verify", help="Do not check the registry's certificate.")],
+        False,
+    ),
+    "registry_config": (
+        Annotated[
+            Path | None,
+            typer.Option(help="Credentials file; by default docker's config.json (DOCKER_CONFIG, REGISTRY_AUTH_FILE)."),
+        ],
+        None,
+    ),
+    "retries": (Annotated[int, typer.Option(min=1, max=100, help="Attempts for each request.")], 6),
+    "timeout": (
+        Annotated[float, typer.Option(min=1, help="Seconds of silence after which a connection is given up.")],
+        60.0,
+    ),
+    "jobs": (Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Files that move at a time.")], 4),
+}
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def connects(command: Command) -> Command:
+    """Give a command the connection options; it receives them as one argument ``access``."""
+
+    def run(**arguments: Any) -> None:
+        chosen = {name: arguments.pop(name) for name in _PARAMETERS}
+        command(access=_access(**chosen), **arguments)
+
+    # `Access` is only imported for type checkers: the library costs more start-up time than the whole command line.
+    signature = inspect.signature(command, locals={"Access": None}, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "access"]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in _PARAMETERS.items()
+    ]
+    keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    run.__signature__ = inspect.Signature([*keyword, *shared])  # type: ignore[attr-defined]  # what Typer reads
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*keyword, *shared]}
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    return run  # type: ignore[return-value]  # the same command with more options
+
+
+def _access(
+    *,
+    plain_http: bool | None,
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    retries: int,
+    timeout: float,
+    jobs: int,
+) -> Access:
+    from modelpack import TLS, Access, DockerConfig, HttpOptions, __version__
+
+    http = HttpOptions(
+        plain_http=plain_http,
+        tls=TLS(ca_file, cert_file, key_file, insecure_skip_tls_verify),
+        proxies=environment.proxies(),
+        read_timeout=timeout,
+        retries=retries,
+        user_agent=f"modelpack/{__version__}",
+    )
+    return Access(http, DockerConfig(registry_config or environment.docker_config()), jobs)
+
+
+def local_store(path: Path | None, *, create: bool = True, link: bool = False) -> LayoutStore:
+    """The local store."""
+    from modelpack import LayoutStore
+
+    return LayoutStore(path or environment.default_store(), create=create, link=link)

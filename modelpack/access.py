@@ -1,0 +1,52 @@
+"""From a reference to the store that it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+from modelpack.oci import Reference
+from modelpack.store import (
+    Credentials,
+    HttpOptions,
+    LayoutStore,
+    Observer,
+    Registry,
+    RegistryStore,
+    StaticCredentials,
+    Store,
+    ignore,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How stores are reached: HTTP options, credentials, transfers at a time, and who is told of the progress.
+
+    The default is anonymous HTTPS (plain HTTP on loopback). ``Access(credentials=DockerConfig(path))`` uses what
+    ``docker login`` and ``modelpack login`` left.
+    """
+
+    http: HttpOptions = field(default_factory=HttpOptions)
+    credentials: Credentials = field(default_factory=StaticCredentials)
+    jobs: int = 4
+    observe: Observer = ignore
+
+    def watched(self, observe: Observer) -> Self:
+        """The same, with another observer."""
+        return replace(self, observe=observe)
+
+    def registry(self, host: str) -> Registry:
+        """A registry host."""
+        return Registry(host, self.http, self.credentials, self.observe)
+
+    def open(self, reference: str | Reference, *, create: bool = False) -> Store:
+        """The layout or repository that a reference names; ``create`` makes a layout that is not there yet.
+
+        Raises InvalidReference, InputError. Nothing is sent before the store is used.
+        """
+        where = Reference.parse(reference) if isinstance(reference, str) else reference
+        if where.layout:
+            return LayoutStore(Path(where.layout), create=create)
+        return RegistryStore(self.registry(where.registry), where.repository)

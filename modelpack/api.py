@@ -1,0 +1,245 @@
+"""The verbs that most users need, over references and folders. Each is a few lines on the packages below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelpack import inspection
+from modelpack.access import Access
+from modelpack.errors import InputError, InvalidReference, NotFound, UnsupportedFormat
+from modelpack.inspection import Inspection
+from modelpack.oci import Descriptor, Digest, Index, Kind, Manifest, Reference
+from modelpack.pack import Packed
+from modelpack.store import (
+    Copied,
+    Credential,
+    Deleting,
+    DockerConfig,
+    LayoutStore,
+    Listing,
+    Registry,
+    StaticCredentials,
+    Store,
+)
+from modelpack.store import (
+    copy as copy_graph,
+)
+from modelpack.unpack import Selection, Unpacked, unpack
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model in a store: its name, digest, and bytes of config and layers."""
+
+    name: str
+    digest: Digest
+    size: int
+
+
+def push(model: Packed | tuple[LayoutStore, str], reference: str, *, access: Access | None = None) -> Copied:
+    """Send a packed model, or one of a local store by its name, to a registry (or a layout).
+
+    Content that is there is not sent again. Raises InvalidReference, NotFound, AccessDenied, RegistryError, Unavailable.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    if isinstance(model, tuple):
+        source: Store = model[0]
+        descriptor = source.resolve(Reference.parse(model[1]).local_name)
+    else:
+        source, descriptor = model.store, model.descriptor
+    return _copy(source, descriptor, where, access)
+
+
+def copy(source: str, target: str, *, access: Access | None = None) -> Copied:
+    """Copy a model, or an index of models, between registries and layouts, byte for byte.
+
+    The source is resolved once; what arrives has the same digest. Raises as :func:`push`.
+    """
+    access = access or Access()
+    where = Reference.parse(source)
+    with access.open(where) as store:
+        target_reference = Reference.parse(target)
+        return _copy(store, store.resolve(where.name), target_reference, access)
+
+
+def fetch(reference: str, into: LayoutStore, *, access: Access | None = None) -> Copied:
+    """Copy a model into a local store, under its full reference. Raises as :func:`push`."""
+    access = access or Access()
+    where = Reference.parse(reference)
+    with access.open(where) as store:
+        descriptor = store.resolve(where.name)
+        names = () if where.digest and not where.tag else (where.local_name,)
+        return copy_graph(store, descriptor, into, names=names, jobs=access.jobs, observe=access.observe)
+
+
+def pull(
+    reference: str,
+    destination: str | Path,
+    *,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    kinds: Iterable[str | Kind] = (),
+    force: bool = False,
+    access: Access | None = None,
+) -> Unpacked:
+    """Write a model's files, or some of them, into a folder; every byte is verified before a file has its name.
+
+    ``include`` and ``exclude`` are globs (``*.safetensors``, ``onnx/**``). A second call goes on where a first one was cut
+    off; a newer version replaces an older one in one step. ``force`` allows a folder that holds other files.
+
+    Raises as :func:`push`, and DigestMismatch, SizeMismatch, UnsafePath, DocumentError, NoSpace, InputError.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    selection = Selection(tuple(include), tuple(exclude), frozenset(map(_kind, kinds)))
+    with access.open(where) as store:
+        manifest = model_manifest(store, store.resolve(where.name))
+        return unpack(
+            store,
+            manifest,
+            Path(destination),
+            selection=selection,
+            reference=str(where),
+            force=force,
+            jobs=access.jobs,
+            observe=access.observe,
+        )
+
+
+def inspect(
+    reference: str, *, local: LayoutStore | None = None, tensors: bool = False, access: Access | None = None
+) -> tuple[Inspection, str]:
+    """Look at a model without moving its weights: in a local store if it is there, else where the reference says.
+
+    Comes with the word ``"local store"``, ``"layout"`` or ``"registry"``. Raises as :func:`push`, DocumentError,
+    UnsupportedFormat.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    if local is not None and not where.layout:
+        try:
+            descriptor = local.resolve(str(where.digest) if where.digest else where.local_name)
+            return inspection.inspect(local, descriptor, tensors=tensors, jobs=access.jobs), "local store"
+        except NotFound:
+            pass
+    with access.open(where) as store:
+        found = inspection.inspect(store, store.resolve(where.name), tensors=tensors, jobs=access.jobs)
+        return found, "layout" if where.layout else "registry"
+
+
+def list_models(store: LayoutStore) -> tuple[Listed, ...]:
+    """The named models of a layout, by name."""
+    found = []
+    for name in store.tags():
+        descriptor = store.resolve(name)
+        document = store.document(descriptor)
+        sizes = (
+            [entry.size for entry in document.manifests]
+            if isinstance(document, Index)
+            else [b.size for b in document.blobs]
+        )
+        found.append(Listed(name, descriptor.digest, sum(sizes)))
+    return tuple(found)
+
+
+def list_names(where: str, *, access: Access | None = None) -> tuple[str, ...]:
+    """A repository's tags (``host/repository``), or a registry's repositories (``host``)."""
+    access = access or Access()
+    if "/" not in where.rstrip("/") and where:
+        with access.registry(_host(where)) as registry:
+            return tuple(sorted(registry.repositories()))
+    with access.open(where) as store:
+        assert isinstance(store, Listing)  # noqa: S101  # registries and layouts are
+        return store.tags()
+
+
+def tag(reference: str, name: str, *, access: Access | None = None) -> Digest:
+    """Give a model in a registry or layout one more tag."""
+    access = access or Access()
+    where = Reference.parse(reference)
+    with access.open(where) as store:
+        descriptor = store.resolve(where.name)
+        store.tag(descriptor, name)
+        return descriptor.digest
+
+
+def remove(reference: str, *, access: Access | None = None) -> None:
+    """Remove a tag from a registry or layout; or, by digest, a manifest with all its tags.
+
+    Raises NotFound, UnsupportedFormat (the registry does not allow it), AccessDenied.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    with access.open(where) as store:
+        assert isinstance(store, Deleting)  # noqa: S101  # registries and layouts are
+        if where.digest:
+            store.delete(store.resolve(str(where.digest)))
+        else:
+            store.untag(where.name)
+
+
+def login(registry: str, username: str, secret: str, *, access: Access) -> str:
+    """Check a credential with a registry, then keep it; says where. Raises AccessDenied, Unavailable, InputError."""
+    host = _host(registry)
+    credential = Credential(username, secret)
+    with Registry(host, access.http, StaticCredentials({host: credential}), access.observe) as checked:
+        checked.ping()
+    return _docker_config(access).store(host, credential)
+
+
+def logout(registry: str, *, access: Access) -> None:
+    """Forget a registry's credential. Raises NotFound."""
+    _docker_config(access).erase(_host(registry))
+
+
+def model_manifest(store: Store, descriptor: Descriptor) -> Manifest:
+    """A manifest, or the only one of an index. Raises UnsupportedFormat where there is a choice to make."""
+    document = store.document(descriptor)
+    if isinstance(document, Index):
+        if len(document.manifests) != 1:
+            listed = ", ".join(str(entry.digest) for entry in document.manifests[:5])
+            raise UnsupportedFormat(
+                f"{descriptor.digest} is an index; choose one of its manifests", hint=f"by digest: {listed}"
+            )
+        return model_manifest(store, document.manifests[0])
+    return document
+
+
+def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Access) -> Copied:
+    if where.digest not in (None, descriptor.digest):
+        raise InputError(
+            f"{descriptor.digest} cannot be stored as {where.digest}", hint="leave the digest out, give a tag"
+        )
+    with access.open(where, create=True) as target:
+        tag_name = where.tag or ("" if where.digest or where.layout else where.name)
+        names = (tag_name,) if tag_name else ()
+        return copy_graph(source, descriptor, target, names=names, jobs=access.jobs, observe=access.observe)
+
+
+def _host(text: str) -> str:
+    """A registry's host, from what people type after ``login``."""
+    host = text.removeprefix("https://").removeprefix("http://").rstrip("/")
+    if "/" in host:
+        raise InvalidReference(
+            f"{host!r} is not a registry host", hint=f"give the host alone: {host.partition('/')[0]}"
+        )
+    return Reference.parse(f"{host}/x").registry if host not in ("docker.io", "index.docker.io") else "docker.io"
+
+
+def _docker_config(access: Access) -> DockerConfig:
+    if not isinstance(access.credentials, DockerConfig):
+        raise InputError(
+            "credentials can only be kept in a docker config", hint="Access(credentials=DockerConfig(path))"
+        )
+    return access.credentials
+
+
+def _kind(text: str | Kind) -> Kind:
+    aliases = {"config": Kind.CONFIG, "weights": Kind.WEIGHT, "docs": Kind.DOC, "datasets": Kind.DATASET}
+    try:
+        return aliases.get(text) or Kind(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a kind of file", hint=f"kinds are: {', '.join(Kind)}") from None
