@@ -6,6 +6,7 @@ the defaults are docker's), and ``oci:PATH[:tag][@digest]`` for an OCI image lay
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, replace
 from typing import Self
@@ -19,10 +20,13 @@ DEFAULT_TAG = "latest"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(?::[0-9]{{1,5}})?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(?::([0-9]{{1,5}}))?")
 _REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/:@+-]{0,511}")
 _MAX_REPOSITORY = 255
+_MAX_HOST = 253
+_MAX_TEXT = 1024
+_DOCKER_HUB = frozenset({DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,15 @@ class Reference:
     def parse(cls, text: str) -> Self:
         """Read a reference. Raises InvalidReference."""
         text = text.strip()
+        scheme, colon, rest = text.partition("://")
+        if colon and "/" not in scheme:
+            raise InvalidReference(
+                f"{scheme}://… is a URL, not a reference", hint=f"leave the scheme out: {_without_login(rest)}"
+            )
         if text.startswith("oci:"):
             return cls._parse_layout(text)
-        if "://" in text:
-            raise InvalidReference(
-                f"{text!r} is a URL, not a reference", hint=f"leave the scheme out: {text.partition('://')[2]}"
-            )
+        if len(text) > _MAX_TEXT:
+            raise InvalidReference(f"a reference of {len(text)} characters", hint="host/repository:tag is expected")
         name, digest = _split_digest(text)
         registry, rest = _split_registry(name)
         repository, colon, tag = rest.partition(":")
@@ -107,15 +114,35 @@ def _split_registry(name: str) -> tuple[str, str]:
     """Docker's rule: the first part is a host if it has a dot or a colon, or is ``localhost``."""
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
-        return _check_host(first), rest
-    return DEFAULT_REGISTRY, name if slash else f"library/{name}"
+        host = _check_host(first)
+        if host not in _DOCKER_HUB:
+            return host, rest
+        name = rest
+    return DEFAULT_REGISTRY, name if "/" in name else f"library/{name}"
 
 
 def _check_host(host: str) -> str:
-    port = host.rpartition(":")[2] if re.search(r":[0-9]+$", host) else "1"
-    if not _HOST.fullmatch(host) or not 0 < int(port) < 1 << 16:
+    match = _HOST.fullmatch(host)
+    port = int(match[2] or 1) if match else 0
+    if not match or not 0 < port < 1 << 16 or len(match[1]) > _MAX_HOST or not _is_host(match[1]):
         raise InvalidReference(f"{host!r} is not a registry host", hint="host or host:port is expected")
     return host.lower()
+
+
+def _is_host(host: str) -> bool:
+    if not host.startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def _without_login(rest: str) -> str:
+    """A URL may hold a password, which is not repeated."""
+    authority, slash, path = rest.partition("/")
+    return authority.rpartition("@")[2] + slash + path
 
 
 def _repository_hint(repository: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
-from modelpack.errors import DocumentError
-from modelpack.oci import Descriptor, Index, annotation, is_document
+from modelpack.errors import DocumentError, StoreError
+from modelpack.oci import Descriptor, Digest, Index, annotation, is_document
 from modelpack.oci.mediatypes import FILEPATH, TITLE
 from modelpack.store.base import Store
 from modelpack.store.progress import Event, Observer, counter, ignore
 from modelpack.store.registry import RegistryStore
+from modelpack.store.sources import Count
 from modelpack.store.workers import each
 
 MAX_DEPTH = 4
+MAX_DOCUMENTS = 10_000
 DEFAULT_JOBS = 4
 
 
@@ -38,14 +41,18 @@ def copy(
     """Copy a manifest or an index with all that it names, content first and the root last, then give it its names.
 
     Documents are copied byte for byte. What the target has is not sent. Raises the errors of both stores, and DocumentError
-    for indexes nested deeper than 4.
+    for indexes nested deeper than 4 or naming more than 10,000 documents.
     """
-    documents = _walk(source, root, 0)
-    blobs = tuple({blob.digest: blob for _, blobs in documents for blob in blobs}.values())
+    documents: dict[Digest, _Document] = {}
+    _walk(source, root, documents, 0)
+    blobs = tuple({blob.digest: blob for document in documents.values() for blob in document.blobs}.values())
     observe(Event("plan", "", sum(blob.size for blob in blobs)))
-    mover = _Mover(source, target, observe)
-    moved = each(mover.blob, blobs, jobs)
-    for document, _ in documents:
+    mover = _Mover(source, target, observe, threading.Event())
+    try:
+        moved = each(mover.blob, blobs, jobs)
+    finally:
+        mover.stop.set()
+    for document in documents.values():
         mover.document(document)
     for name in names:
         target.tag(root, name)
@@ -53,18 +60,27 @@ def copy(
     return Copied(root, totals["sent"], totals["mounted"], totals["exists"])
 
 
-def _walk(source: Store, root: Descriptor, depth: int) -> list[tuple[Descriptor, tuple[Descriptor, ...]]]:
-    """Documents in the order in which they may be pushed, each with its blobs."""
+@dataclass(frozen=True, slots=True)
+class _Document:
+    descriptor: Descriptor
+    blobs: tuple[Descriptor, ...]
+    refers: bool
+
+
+def _walk(source: Store, root: Descriptor, found: dict[Digest, _Document], depth: int) -> None:
+    """Collect documents in the order in which they may be pushed, each once, with its blobs."""
+    if root.digest in found:
+        return
     if depth > MAX_DEPTH:
         raise DocumentError("index", "", f"indexes are nested deeper than {MAX_DEPTH}")
     document = source.document(root)
-    if not isinstance(document, Index):
-        return [(root, document.blobs)]
-    found: list[tuple[Descriptor, tuple[Descriptor, ...]]] = []
-    for entry in document.manifests:
+    for entry in document.manifests if isinstance(document, Index) else ():
         if is_document(entry.media_type):
-            found += _walk(source, entry, depth + 1)
-    return [*found, (root, ())]
+            _walk(source, entry, found, depth + 1)
+    if len(found) >= MAX_DOCUMENTS:
+        raise DocumentError("index", "", f"more than {MAX_DOCUMENTS} documents")
+    blobs = () if isinstance(document, Index) else document.blobs
+    found[root.digest] = _Document(root, blobs, document.subject is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +88,7 @@ class _Mover:
     source: Store
     target: Store
     observe: Observer
+    stop: threading.Event
 
     def blob(self, descriptor: Descriptor) -> tuple[str, int]:
         name = _label(descriptor)
@@ -82,13 +99,25 @@ class _Mover:
             self.observe(Event("mounted", name, descriptor.size))
             return "mounted", descriptor.size
         self.observe(Event("begin", name, descriptor.size))
-        self.target.push(descriptor, self.source.source(descriptor, counter(self.observe, name, descriptor.size)))
+        self.target.push(descriptor, self.source.source(descriptor, self._count(name, descriptor.size)))
         self.observe(Event("end", name, descriptor.size))
         return "sent", descriptor.size
 
-    def document(self, descriptor: Descriptor) -> None:
-        if not self.target.exists(descriptor):
-            self.target.push(descriptor, self.source.source(descriptor))
+    def document(self, document: _Document) -> None:
+        # One that refers is pushed again even so: an earlier run may have ended before it was attached.
+        if document.refers or not self.target.exists(document.descriptor):
+            self.target.push(document.descriptor, self.source.source(document.descriptor))
+
+    def _count(self, name: str, size: int) -> Count:
+        """Tells the observer of passing bytes, and ends what still moves in other threads when the copy has failed."""
+        count = counter(self.observe, name, size)
+
+        def tell(length: int) -> None:
+            if length > 0 and self.stop.is_set():
+                raise StoreError("the copy has ended")
+            count(length)
+
+        return tell
 
     def _mounted(self, descriptor: Descriptor) -> bool:
         """Two repositories of one registry share blobs without moving them."""

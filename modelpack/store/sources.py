@@ -109,6 +109,7 @@ class Reader(AbstractContextManager["Reader"]):
     def __init__(self, stream: Stream, count: Count | None = None) -> None:
         self._stream = stream
         self._count = count or (lambda _: None)
+        self._counted = 0
         self._complete = False
         self.position = 0
 
@@ -116,7 +117,7 @@ class Reader(AbstractContextManager["Reader"]):
         """Fill (part of) the buffer; 0 only at the end."""
         length = self._stream.readinto(buffer) or 0
         self.position += length
-        self._count(length)
+        self._tell(length)
         return length
 
     def read(self, size: int = -1, /) -> bytes:
@@ -133,9 +134,27 @@ class Reader(AbstractContextManager["Reader"]):
     def close(self) -> None:
         """Release the stream, and take back what was counted if it was not read to its good end."""
         if not self._complete:
-            self._count(-self.position)
-            self._complete = True
+            self.revoke()
         self._stream.close()
+
+    def revoke(self) -> None:
+        """Take back what was counted: it will come again."""
+        self._tell(-self._counted)
+
+    def _finish_empty(self) -> None:
+        """Nothing is left to read: what has to be said, is said before anybody reads."""
+        try:
+            self._finish()
+        except BaseException:
+            self.close()
+            raise
+
+    def _finish(self) -> None:
+        self._complete = True
+
+    def _tell(self, count: int) -> None:
+        self._counted += count
+        self._count(count)
 
     def __enter__(self) -> Self:
         """The reader itself."""
@@ -166,9 +185,9 @@ class VerifyingReader(Reader):
         self._descriptor = descriptor
         self._hasher = hasher or new_hasher(descriptor.digest.algorithm)
         self.position = offset
-        self._count(offset)
+        self._tell(offset)
         if descriptor.size == offset:
-            self._finish()
+            self._finish_empty()
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill (part of) the buffer. Raises DigestMismatch, SizeMismatch, and whatever the stream raises."""
@@ -266,7 +285,7 @@ class HashingReader(Reader):
         self._owner = owner
         self._hasher = new_hasher("sha256")
         if owner.size == 0:
-            self._finish()
+            self._finish_empty()
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill (part of) the buffer. Raises SizeMismatch if the content turns out shorter or longer than it was."""

@@ -7,24 +7,34 @@ for large blobs and, above all, for thousands of small ones.
 from __future__ import annotations
 
 import base64
+import functools
 import http.client
+import io
+import re
 import select
 import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from modelpack.store.http.options import HttpOptions
+from modelpack.errors import InputError
+from modelpack.store.http.options import HttpOptions, parse_address
 from modelpack.store.sources import CHUNK
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 TRANSPORT_ERRORS = (OSError, http.client.HTTPException)
-"""What :mod:`http.client` and :mod:`ssl` raise; mapped to our own errors by the client."""
+"""What :mod:`http.client` and :mod:`ssl` raise; mapped to our own errors by the transport."""
 
 MAX_IDLE = 64
 MAX_IDLE_SECONDS = 55.0
 """Load balancers drop idle connections after 60 seconds or more, often without a word."""
+
+_NAME = re.compile(r"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
+_MAX_NAME = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +47,62 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """The origin of an absolute URL. Raises ValueError for others than http and https."""
+        """The origin of an absolute URL. Raises ValueError for others than http and https, and for impossible hosts."""
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https"):
             raise ValueError("not an http or https URL")
-        return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        if parse_address(host) is None and (len(host) > _MAX_NAME or not _NAME.fullmatch(host)):
+            raise ValueError("not a host name")
+        return cls(parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80))
 
     def __str__(self) -> str:
         """``scheme://host:port``, for messages."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+
+class _Watched(io.RawIOBase):
+    """A socket's bytes as long as they come fast enough.
+
+    A time-out of the socket only bounds the silence between two bytes, and one call to read a line or to fill a buffer may
+    wait for thousands of them: a server that sends one now and then would hold us for years. Only the time spent waiting
+    counts, from the first byte of an answer on.
+    """
+
+    def __init__(self, raw: io.RawIOBase, minimum_rate: int, window: float) -> None:
+        self._raw = raw
+        self._minimum = minimum_rate * window
+        self._window = window
+        self._received, self._waited = 0, 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        begun = time.monotonic()
+        length = self._raw.readinto(buffer)
+        if self._received:
+            self._waited += time.monotonic() - begun
+        self._received += length or 0
+        if length and self._waited > self._window:
+            if self._received < self._minimum:
+                raise TimeoutError(f"fewer than {self._minimum:.0f} bytes came in {self._waited:.0f} seconds")
+            self._received, self._waited = length, 0.0
+        return length
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """A response whose bytes are watched from the status line on."""
+
+    def __init__(self, options: HttpOptions, sock: Any, **keywords: Any) -> None:
+        super().__init__(sock, **keywords)
+        raw = self.fp.detach()  # http.client makes a BufferedReader
+        self.fp = io.BufferedReader(_Watched(raw, options.minimum_rate, options.read_timeout))
 
 
 class _Connection(http.client.HTTPConnection):
@@ -55,6 +111,8 @@ class _Connection(http.client.HTTPConnection):
     served = 0
     released = 0.0
     read_timeout = 60.0
+    proxy = ""
+    """``host:port`` of the proxy, for messages."""
     absolute = ""
     """What goes before the path in a request line: the origin when a proxy forwards plain HTTP, else nothing."""
     proxy_headers: dict[str, str]
@@ -64,10 +122,8 @@ class _Connection(http.client.HTTPConnection):
         self.sock.settimeout(self.read_timeout)
 
 
-class _TLSConnection(http.client.HTTPSConnection, _Connection):
-    def connect(self) -> None:
-        super().connect()
-        self.sock.settimeout(self.read_timeout)
+class _TLSConnection(_Connection, http.client.HTTPSConnection):
+    """The same over TLS; the handshake belongs to the time for connecting."""
 
 
 Connection: TypeAlias = _Connection
@@ -79,61 +135,90 @@ class Pool:
     def __init__(self, options: HttpOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._idle: dict[Origin, list[Connection]] = {}
+        self._idle: list[tuple[Origin, Connection]] = []
+        self._closed = False
         self._context: ssl.SSLContext | None = None
 
     def acquire(self, origin: Origin) -> Connection:
         """An idle connection that is still alive, or a new one (connected at its first request)."""
-        with self._lock:
-            idle = self._idle.get(origin, [])
-            while idle:
-                connection = idle.pop()
-                if time.monotonic() - connection.released < MAX_IDLE_SECONDS and not _readable(connection):
-                    return connection
-                connection.close()
+        while (connection := self._take(origin)) is not None:
+            if time.monotonic() - connection.released < MAX_IDLE_SECONDS and not _readable(connection):
+                return connection
+            connection.close()
         return self._new(origin)
 
     def release(self, origin: Origin, connection: Connection) -> None:
         """Give a connection back whose response was read to its end."""
         connection.released = time.monotonic()
         connection.served += 1
+        surplus: Connection | None = connection
         with self._lock:
-            idle = self._idle.setdefault(origin, [])
-            if len(idle) < MAX_IDLE:
-                idle.append(connection)
-                return
-        connection.close()
+            if not self._closed:
+                self._idle.append((origin, connection))
+                surplus = self._idle.pop(0)[1] if len(self._idle) > MAX_IDLE else None
+        if surplus is not None:
+            surplus.close()
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close what is idle, and what comes back before somebody asks again."""
         with self._lock:
-            for connections in self._idle.values():
-                for connection in connections:
-                    connection.close()
-            self._idle.clear()
+            idle, self._idle, self._closed = self._idle, [], True
+        for _, connection in idle:
+            connection.close()
+
+    def _take(self, origin: Origin) -> Connection | None:
+        """The one that was used last, out of the pool."""
+        with self._lock:
+            self._closed = False
+            for number in reversed(range(len(self._idle))):
+                if self._idle[number][0] == origin:
+                    return self._idle.pop(number)[1]
+        return None
 
     def _new(self, origin: Origin) -> Connection:
-        proxy = self._options.proxies.for_origin(origin.scheme, origin.host)
-        target = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
-        host, port = (target.hostname or "", target.port or 3128) if target else (origin.host, origin.port)
-        connection = self._create(origin, host, port)
-        connection.read_timeout, connection.proxy_headers = self._options.read_timeout, {}
-        if target:
-            login = f"{unquote(target.username)}:{unquote(target.password or '')}" if target.username else ""
-            headers = {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
-            if origin.scheme == "https":
-                connection.set_tunnel(origin.host, origin.port, headers)
-            else:
-                connection.absolute, connection.proxy_headers = str(origin), headers
+        proxy = self._options.proxies.for_origin(origin.scheme, origin.host, origin.port)
+        if not proxy:
+            return self._create(origin, origin.host, origin.port)
+        target, headers = _parse_proxy(proxy)
+        connection = self._create(origin, target.host, target.port)
+        connection.proxy = f"{target.host}:{target.port}"
+        if origin.scheme == "https":
+            connection.set_tunnel(origin.host, origin.port, headers)
+        else:
+            connection.absolute, connection.proxy_headers = str(origin), headers
         return connection
 
     def _create(self, origin: Origin, host: str, port: int) -> Connection:
         timeout = self._options.connect_timeout
+        connection: Connection
         if origin.scheme == "http":
-            return _Connection(host, port, timeout=timeout, blocksize=CHUNK)
-        with self._lock:
-            self._context = self._context or self._options.tls.context()
-        return _TLSConnection(host, port, timeout=timeout, blocksize=CHUNK, context=self._context)
+            connection = _Connection(host, port, timeout=timeout, blocksize=CHUNK)
+        else:
+            with self._lock:
+                self._context = self._context or self._options.tls.context()
+            connection = _TLSConnection(host, port, timeout=timeout, blocksize=CHUNK, context=self._context)
+        connection.read_timeout, connection.proxy_headers = self._options.read_timeout, {}
+        connection.response_class = functools.partial(_Answer, self._options)  # type: ignore[assignment]  # a factory does
+        return connection
+
+
+def _parse_proxy(text: str) -> tuple[Origin, dict[str, str]]:
+    """A proxy's URL, as ``HTTP_PROXY`` holds it, to its place and the headers that open it."""
+    url = text if "://" in text else f"http://{text}"
+    try:
+        origin = Origin.of(url)
+    except ValueError:
+        origin = None
+    if origin is None or origin.scheme != "http":
+        raise InputError(
+            "the proxy's URL cannot be used",
+            hint="http://[user:password@]host:port is expected in HTTP_PROXY, HTTPS_PROXY",
+        )
+    parts = urlsplit(url)
+    if not parts.username:
+        return origin, {}
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return origin, {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
 
 
 def _readable(connection: Connection) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import fcntl
 import json
 import os
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from modelpack.errors import InputError, NotFound
+from modelpack.errors import InputError, NoSpace, NotFound
 from modelpack.oci import JSONObject, loads_object
 from modelpack.oci.fields import Fields
 
@@ -105,22 +106,19 @@ class DockerConfig:
         return Fields(loads_object(data or b"{}", str(self.path)), str(self.path))
 
     def _write(self, document: JSONObject) -> None:
-        temporary = self.path.with_name(f"{self.path.name}.modelpack-new")
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with _file_errors(self.path):
+            place = self.path.resolve()  # a config.json that is a link (dotfile managers) stays one
+            temporary = place.with_name(f"{place.name}.modelpack-new")
+            temporary.unlink(missing_ok=True)  # of a run that was killed
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(document, file, indent="\t")
-            # A config.json that is a link (dotfile managers) stays one.
-            temporary.replace(self.path.resolve())
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}") from error
+            temporary.replace(place)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        try:
+        with _file_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -134,6 +132,16 @@ class DockerConfig:
         if name and not name.replace("-", "").replace("_", "").isalnum():
             raise InputError(f"{name!r} is not the name of a credential helper")
         return name
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace(f"no space left for {path}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _keys(host: str) -> list[str]:

@@ -44,10 +44,14 @@ class Proxies:
     https: str = ""
     no_proxy: tuple[str, ...] = ()
 
-    def for_origin(self, scheme: str, host: str) -> str:
-        """The proxy's URL, or ``""`` for a direct connection."""
+    def for_origin(self, scheme: str, host: str, port: int) -> str:
+        """The proxy's URL, or ``""`` for a direct connection.
+
+        A rule is ``*``, an address, a network (``10.0.0.0/8``) or a domain, which stands for the hosts below it too;
+        ``:port`` may follow.
+        """
         proxy = self.https if scheme == "https" else self.http
-        return "" if not proxy or any(_matches(host, rule) for rule in self.no_proxy) else proxy
+        return "" if not proxy or any(_matches(host.lower(), port, rule) for rule in self.no_proxy) else proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class HttpOptions:
     user_agent: str = "modelpack"
 
     def scheme(self, host: str) -> str:
-        """``http`` or ``https`` for a registry host (``host[:port]``)."""
+        """``http`` or ``https`` for a registry host (``host[:port]``). Raises ValueError if it is not one."""
         plain = self.plain_http
         if plain is None:
             plain = self.tls == TLS() and is_loopback(split_host(host)[0])
@@ -79,7 +83,7 @@ class HttpOptions:
 
 
 def split_host(host: str) -> tuple[str, int | None]:
-    """``host[:port]`` to its parts; IPv6 addresses lose their brackets."""
+    """``host[:port]`` to its parts; IPv6 addresses lose their brackets. Raises ValueError."""
     parts = urlsplit(f"//{host}")
     return parts.hostname or "", parts.port
 
@@ -98,16 +102,20 @@ def parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
         return None
 
 
-def _matches(host: str, rule: str) -> bool:
+def _matches(host: str, port: int, rule: str) -> bool:
     rule = rule.strip().lower()
     if rule == "*":
         return True
     address = parse_address(host)
-    if address is not None and "/" in rule:
-        try:
-            return address in ipaddress.ip_network(rule, strict=False)
-        except ValueError:
-            return False
-    bare = split_host(rule)[0] if rule.count(":") < 2 else rule
-    bare = bare.lstrip("*").lstrip(".")
-    return bool(bare) and (host == bare or host.endswith(f".{bare}"))
+    try:
+        if "/" in rule:
+            return address is not None and address in ipaddress.ip_network(rule, strict=False)
+        name, wanted = (rule, None) if parse_address(rule) else split_host(rule)
+    except ValueError:
+        return False
+    if wanted not in (None, port):
+        return False
+    if address is not None:
+        return address == parse_address(name)
+    name = name.removeprefix("*").removeprefix(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))

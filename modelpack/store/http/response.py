@@ -1,11 +1,10 @@
-"""One HTTP response: a stream that gives its connection back when it was read to the end, and never hangs silently."""
+"""One HTTP response: a stream that gives its connection back when it was read to the end."""
 
 from __future__ import annotations
 
-import time
+import http.client
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from http.client import HTTPResponse
 
 from modelpack.errors import Unavailable
 from modelpack.store.http.connections import TRANSPORT_ERRORS
@@ -15,23 +14,18 @@ MAX_ERROR_BODY = 64 << 10
 
 
 class Response:
-    """Status, headers (names in lower case) and body of one response."""
+    """Status, headers and body of one response. Header names are in lower case, repeated ones joined (RFC 9110, 5.3)."""
 
-    def __init__(
-        self, raw: HTTPResponse, url: str, finish: Callable[[bool], None], *, minimum_rate: int, window: float
-    ) -> None:
+    def __init__(self, raw: http.client.HTTPResponse, url: str, finish: Callable[[bool], None]) -> None:
         self.status = raw.status
         self.url = url
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in raw.getheaders()}
+        self.headers: Mapping[str, str] = _join(raw.getheaders())
         self._raw = raw
         self._finish: Callable[[bool], None] | None = finish
-        self._minimum = minimum_rate * window
-        self._window = window
-        self._since, self._received = time.monotonic(), 0
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body, if the server said so."""
+        """Bytes of the body that are still to come, if the server said so."""
         return self._raw.length
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -46,11 +40,10 @@ class Response:
             self._end(clean=not left)
             if left:
                 raise Unavailable(f"the connection was closed {left} bytes before the end")
-        self._watch(length)
         return length
 
     def read(self, limit: int) -> bytes:
-        """The body, at most ``limit`` bytes of it."""
+        """The body, at most ``limit`` bytes of it. Raises Unavailable as :meth:`readinto`."""
         parts: list[bytes] = []
         while limit > 0:
             buffer = bytearray(min(limit, CHUNK))
@@ -78,20 +71,22 @@ class Response:
             self._raw.close()
             finish(keep)
 
-    def _watch(self, length: int) -> None:
-        """A server that sends a byte now and then would otherwise hold us forever."""
-        self._received += length
-        now = time.monotonic()
-        if now - self._since > self._window:
-            if self._received < self._minimum and self._finish is not None:
-                self.close()
-                raise Unavailable(f"fewer than {self._minimum:.0f} bytes came in {self._window:.0f} seconds")
-            self._since, self._received = now, 0
-
 
 def describe(error: BaseException) -> str:
     """A transport error in a few words, without what an address or a header might reveal."""
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "the connection was closed without an answer"
     if isinstance(error, TimeoutError):
-        return "timed out"
+        return error.strerror or str(error)
+    if isinstance(error, http.client.HTTPException):
+        return f"that is not HTTP ({type(error).__name__})"
     text = str(getattr(error, "strerror", None) or "") or type(error).__name__
     return text[:200]
+
+
+def _join(headers: list[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined

@@ -12,43 +12,38 @@ from modelpack.store.sources import CHUNK
 MAX_SKIP = 16 << 20
 """Bytes that a look into the middle may throw away where a server ignores ranges."""
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
+PROGRESS = 16 << 10
+"""Bytes that must arrive before a connection that breaks off counts as the first that did."""
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(?:\d{1,19}|\*)")
 
 
 class BlobStream:
-    """The bytes of one blob from an offset on. What breaks off is taken up again; the budget starts anew with each byte."""
+    """The bytes of one blob from an offset on. What breaks off is taken up again; the budget starts anew with progress."""
 
     def __init__(self, client: Client, url: str, scope: str, descriptor: Descriptor, offset: int) -> None:
         self._client = client
         self._url = url
         self._scope = scope
         self._descriptor = descriptor
-        self._position = offset
+        self._position = self._broke_at = offset
+        self._attempt = 1
+        self._skip = 0
         self._response: Response | None = None
         if offset < descriptor.size or offset == 0:
             self._response = self._connect()
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill (part of) the buffer. Raises Unavailable when no attempt brings more."""
-        attempt = 1
         while True:
+            if self._response is None:
+                if self._position >= self._descriptor.size:
+                    return 0
+                self._response = self._connect()
             try:
-                if self._response is None:
-                    if self._position >= self._descriptor.size:
-                        return 0
-                    self._response = self._connect()
-                length = self._response.readinto(buffer)
-                if not length and len(buffer) and self._position < self._descriptor.size:
-                    raise Unavailable("the body ended too early")
+                return self._receive(self._response, buffer)
             except Unavailable as error:
-                self.close()
-                if attempt >= self._client.retries:
-                    raise
-                self._client.pause(attempt, str(self._descriptor.digest), str(error))
-                attempt += 1
-                continue
-            self._position += length
-            return length
+                self._break_off(error)
 
     def close(self) -> None:
         """Release the connection."""
@@ -56,31 +51,58 @@ class BlobStream:
             self._response.close()
             self._response = None
 
+    def _receive(self, response: Response, buffer: memoryview) -> int:
+        if self._skip:
+            skip, self._skip = self._skip, 0
+            _skip(response, skip)
+        length = response.readinto(buffer)
+        if not length and len(buffer) and self._position < self._descriptor.size:
+            raise Unavailable("the body ended too early")
+        self._position += length
+        return length
+
+    def _break_off(self, error: Unavailable) -> None:
+        """Raise if this is the last of several breaks without progress, else wait."""
+        self.close()
+        if self._position - self._broke_at >= PROGRESS:
+            self._attempt = 1
+        self._broke_at = self._position
+        if self._attempt >= self._client.retries:
+            raise error
+        self._client.pause(self._attempt, str(self._descriptor.digest), str(error))
+        self._attempt += 1
+
     def _connect(self) -> Response:
-        response, begin = _get(self._client, self._url, self._scope, self._position, None)
+        response, begin = _get(self._client, self._url, self._scope, self._position)
         promised = None if response.length is None else begin + response.length
         if promised not in (None, self._descriptor.size):
             response.close()
             raise SizeMismatch(
                 f"{self._descriptor.digest}: {promised} bytes are there, {self._descriptor.size} expected"
             )
-        _skip(response, self._position - begin)
+        self._skip = self._position - begin
         return response
 
 
 def read_at(client: Client, url: str, scope: str, offset: int, length: int) -> bytes:
     """Some bytes from the middle. Raises UnsupportedFormat if the server would send everything before them."""
-    response, begin = _get(client, url, scope, offset, offset + length - 1)
-    try:
-        if offset - begin > MAX_SKIP:
-            raise UnsupportedFormat("the registry does not serve parts of blobs (no Range support)")
-        _skip(response, offset - begin)
-        return response.read(length)
-    finally:
-        response.close()
+    for attempt in range(1, client.retries + 1):
+        response, begin = _get(client, url, scope, offset, offset + length - 1)
+        try:
+            if offset - begin > MAX_SKIP:
+                raise UnsupportedFormat("the registry does not serve parts of blobs (no Range support)")
+            _skip(response, offset - begin)
+            return response.read(length)
+        except Unavailable as error:
+            if attempt == client.retries:
+                raise
+            client.pause(attempt, url.partition("?")[0], str(error))
+        finally:
+            response.close()
+    raise AssertionError("unreachable")
 
 
-def _get(client: Client, url: str, scope: str, begin: int, last: int | None) -> tuple[Response, int]:
+def _get(client: Client, url: str, scope: str, begin: int, last: int | None = None) -> tuple[Response, int]:
     """A response and the offset at which its body begins: 0 where the server ignored the range (RFC 9110, 14.2)."""
     ranged = begin > 0 or last is not None
     headers = {"Range": f"bytes={begin}-{'' if last is None else last}"} if ranged else {}
@@ -97,9 +119,9 @@ def _get(client: Client, url: str, scope: str, begin: int, last: int | None) -> 
 
 
 def _skip(response: Response, count: int) -> None:
-    buffer = memoryview(bytearray(min(CHUNK, max(count, 1))))
+    buffer = memoryview(bytearray(CHUNK))
     while count > 0:
-        length = response.readinto(buffer[: min(count, len(buffer))])
+        length = response.readinto(buffer[: min(count, CHUNK)])
         if not length:
             raise SizeMismatch("the content is shorter than the part that is asked for")
         count -= length

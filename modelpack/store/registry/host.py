@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
 from urllib.parse import urljoin
 
-from modelpack.errors import DocumentError, UnsupportedFormat
-from modelpack.oci import MAX_DOCUMENT, loads_object
+from modelpack.errors import DocumentError, InvalidReference, UnsupportedFormat
+from modelpack.oci import loads_object
 from modelpack.oci.fields import Fields
-from modelpack.store.http import Client, Credentials, HttpOptions, Origin, Request, Response, StaticCredentials
+from modelpack.store.http import (
+    Client,
+    Credentials,
+    HttpOptions,
+    Origin,
+    Request,
+    Response,
+    StaticCredentials,
+    Transport,
+)
 from modelpack.store.http.auth import Authenticator
 from modelpack.store.progress import Observer, ignore
 
 MAX_PAGES = 10_000
+MAX_LISTING = 256 << 20
+"""Bytes of a listing, all its pages together."""
+
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?', re.IGNORECASE)
 _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 
 
 class Registry:
-    """One host (``host[:port]``). Thread-safe; connections and tokens are shared by all that use it."""
+    """One host (``host[:port]``). Thread-safe; connections and tokens are shared by all that use it.
+
+    Raises InvalidReference for what is not a host.
+    """
 
     def __init__(
         self,
@@ -31,11 +48,14 @@ class Registry:
         options = options or HttpOptions()
         self.host = host
         api_host = _API_HOSTS.get(host, host)
-        self.url = f"{options.scheme(api_host)}://{api_host}"
-        origin = Origin.of(self.url)
-        self.client = Client(
-            origin, options, Authenticator(origin, host, options, credentials or StaticCredentials()), observe
-        )
+        try:
+            self.url = f"{options.scheme(api_host)}://{api_host}"
+            origin = Origin.of(self.url)
+        except ValueError:
+            raise InvalidReference(f"{host!r} is not a registry host", hint="host or host:port is expected") from None
+        transport = Transport(options)
+        authenticator = Authenticator(origin, host, transport, credentials or StaticCredentials())
+        self.client = Client(origin, transport, authenticator, observe)
 
     def ping(self) -> None:
         """Check that a registry is there and takes our credentials. Raises AccessDenied, Unavailable, RegistryError."""
@@ -49,16 +69,17 @@ class Registry:
     def pages(self, path: str, scope: str) -> Iterator[Fields]:
         """The JSON objects of a paginated listing (distribution-spec, "Listing Tags"; RFC 5988)."""
         url = self.url + path
+        left = MAX_LISTING
         for _ in range(MAX_PAGES):
-            response = self.client.send(Request("GET", url, scope))
-            body = response.read(MAX_DOCUMENT + 1)
-            response.close()
+            response, body = self.client.fetch(Request("GET", url, scope))
             yield Fields(loads_object(body, "listing"), "listing")
-            following = self.next_page(url, response)
-            if following in ("", url):
+            left -= len(body)
+            url, last = self.next_page(url, response), url
+            if url in ("", last):
                 return
-            url = following
-        raise DocumentError("listing", "", f"more than {MAX_PAGES} pages")
+            if left < 0:
+                break
+        raise DocumentError("listing", "", f"more than {MAX_PAGES} pages or {MAX_LISTING} bytes")
 
     def next_page(self, url: str, response: Response) -> str:
         """The URL of the page after this one, or ``""``."""
@@ -67,14 +88,26 @@ class Registry:
 
     def join(self, base: str, location: str) -> str:
         """A location that the registry gave, as a URL. Raises UnsupportedFormat where it leads to another host."""
-        url = urljoin(base, location)
         try:
+            url = urljoin(base, location)
             if Origin.of(url) == self.client.origin:
                 return url
         except ValueError:
             pass
-        raise UnsupportedFormat(f"{self.host} refers to another host where it may not: {url.partition('?')[0][:200]}")
+        raise UnsupportedFormat(
+            f"{self.host} refers to another host where it may not: {location.partition('?')[0][:200]!r}"
+        )
 
     def close(self) -> None:
         """Close idle connections."""
         self.client.close()
+
+    def __enter__(self) -> Self:
+        """The registry itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Close it."""
+        self.close()

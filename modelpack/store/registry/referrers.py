@@ -10,9 +10,10 @@ import random
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from modelpack.errors import NotFound, RegistryError, Unavailable
-from modelpack.oci import MAX_DOCUMENT, Descriptor, Index, Manifest
+from modelpack.errors import DocumentError, NotFound, Unavailable
+from modelpack.oci import Descriptor, Index, Manifest
 from modelpack.oci.mediatypes import OCI_INDEX
 from modelpack.store.http import Request
 from modelpack.store.sources import BytesSource
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
     from modelpack.store.registry.repository import RegistryStore
 
 _ATTEMPTS = 8
-_ANSWERS = frozenset({200, 303, 400, 404, 405, 501})
-MAX_PAGES = 100
+_ANSWERS = frozenset({200, 400, 404, 405, 501})
+_SETTLE = 0.1
+"""Seconds that another writer may need even where the network is fast."""
+
+MAX_REFERRERS = 50_000
+MAX_PAGES = 1000
 
 
 def list_referrers(store: RegistryStore, subject: Descriptor, artifact_type: str) -> tuple[Descriptor, ...]:
     """Descriptors of all that is attached, by the API or, where that is absent, by the fallback tag."""
     found = _from_api(store, subject, artifact_type)
     if found is None:
-        index, _ = _fallback_index(store, subject)
-        found = index.manifests if index else ()
+        document = _fallback(store, fallback_tag(subject))
+        found = document.manifests if isinstance(document, Index) else ()
     # A registry may ignore the filter (distribution-spec: "OCI-Filters-Applied").
     return tuple(entry for entry in found if artifact_type in ("", entry.artifact_type))
 
@@ -40,55 +45,54 @@ def attach(store: RegistryStore, manifest: Manifest | Index) -> None:
 
     A tag has no compare-and-swap. So after writing we wait for longer than another writer needs between its reading and its
     writing, look again, and write again if our entry was overwritten.
+
+    Raises DocumentError if something else than an index has the tag.
     """
     assert manifest.subject is not None  # noqa: S101  # the caller looked
     if _from_api(store, manifest.subject, "") is not None:
         return
     entry = replace(manifest.descriptor, artifact_type=manifest.artifact_type, annotations=manifest.annotations)
+    tag = fallback_tag(manifest.subject)
     with store.attaching:
         for _ in range(_ATTEMPTS):
             begun = time.monotonic()
-            index, tag = _fallback_index(store, manifest.subject)
-            entries = index.manifests if index else ()
-            if any(known.digest == entry.digest for known in entries):
+            index = _fallback(store, tag) or Index.build(())
+            if not isinstance(index, Index):
+                raise DocumentError("index", "", f"the referrers' tag {tag} names a manifest")
+            if any(known.digest == entry.digest for known in index.manifests):
                 return
-            merged = Index.build((*entries, entry), annotations=index.annotations if index else None)
+            merged = Index.build((*index.manifests, entry), annotations=index.annotations)
             store.put_document(merged.descriptor, BytesSource(merged.raw), tag)
             # Jitter, so that two writers that met once do not meet again.
-            time.sleep((time.monotonic() - begun) * random.uniform(3, 6) + 0.02)  # noqa: S311
+            time.sleep((time.monotonic() - begun) * random.uniform(3, 6) + _SETTLE * random.uniform(0.5, 1.5))  # noqa: S311
     raise Unavailable(f"other writers keep replacing the referrers of {manifest.subject.digest}")
 
 
 def fallback_tag(subject: Descriptor) -> str:
     """``sha256-<hex>``, at most 64 hexadecimal digits (distribution-spec, "Referrers Tag Schema")."""
-    return f"{subject.digest.algorithm}-{subject.digest.hex}"[:128]
+    return f"{subject.digest.algorithm}-{subject.digest.hex[:64]}"
 
 
 def _from_api(store: RegistryStore, subject: Descriptor, artifact_type: str) -> tuple[Descriptor, ...] | None:
     """None if the registry has no such API."""
-    query = f"?artifactType={artifact_type.replace('+', '%2B')}" if artifact_type else ""
+    query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
     url = f"{store.base}/referrers/{subject.digest}{query}"
     entries: list[Descriptor] = []
     for _ in range(MAX_PAGES):
-        response = store.registry.client.send(Request("GET", url, store.pull_scope, expect=_ANSWERS))
-        body = response.read(MAX_DOCUMENT + 1)
-        response.close()
+        response, body = store.registry.client.fetch(Request("GET", url, store.pull_scope, expect=_ANSWERS))
         if response.status != 200 or response.headers.get("content-type", "").partition(";")[0] != OCI_INDEX:
             return None
         entries += Index.parse(body).manifests
-        following = store.registry.next_page(url, response)
-        if not following:
+        url, last = store.registry.next_page(url, response), url
+        if url in ("", last):
             return tuple(entries)
-        url = following
-    raise RegistryError(
-        f"more than {MAX_PAGES} pages of referrers", status=200, code="", method="GET", url=url.partition("?")[0]
-    )
+        if len(entries) > MAX_REFERRERS:
+            break
+    raise DocumentError("index", "", f"more than {MAX_REFERRERS} referrers, or {MAX_PAGES} pages of them")
 
 
-def _fallback_index(store: RegistryStore, subject: Descriptor) -> tuple[Index | None, str]:
-    tag = fallback_tag(subject)
+def _fallback(store: RegistryStore, tag: str) -> Index | Manifest | None:
     try:
-        document = store.document(store.resolve(tag))
+        return store.document(store.resolve(tag))
     except NotFound:
-        return None, tag
-    return (document if isinstance(document, Index) else None), tag
+        return None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from urllib.parse import quote
 
 from modelpack.errors import DigestMismatch, NotFound, UnsupportedFormat
-from modelpack.oci import MAX_DOCUMENT, Descriptor, Digest, is_document, parse_document
+from modelpack.oci import Descriptor, Digest, is_document, parse_document
 from modelpack.oci.mediatypes import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from modelpack.store.base import Store
-from modelpack.store.http import Request
+from modelpack.store.http import Request, Response
 from modelpack.store.registry import referrers
 from modelpack.store.registry.blobs import BlobStream, read_at
 from modelpack.store.registry.host import Registry
@@ -29,7 +30,7 @@ class RegistryStore(Store):
         self.base = f"{registry.url}/v2/{repository}"
         self.pull_scope = f"repository:{repository}:pull"
         self.push_scope = f"repository:{repository}:pull,push"
-        self._uploads = Uploads(registry, repository)
+        self._uploads = Uploads(registry, repository, self.exists)
         self.attaching = threading.Lock()
         self._lock = threading.Lock()
         self._documents: OrderedDict[Digest, bytes] = OrderedDict()
@@ -47,13 +48,10 @@ class RegistryStore(Store):
     def resolve(self, name: str) -> Descriptor:
         """The manifest or index that a tag or digest names; it is read once and kept for the reader that follows."""
         asked = Digest.parse(name) if ":" in name else None
-        request = Request("GET", f"{self.base}/manifests/{name}", self.pull_scope, {"Accept": _ACCEPT})
-        response = self.registry.client.send(request)
-        raw = response.read(MAX_DOCUMENT + 1)
-        response.close()
+        request = Request("GET", f"{self.base}/manifests/{quote(name, safe=':')}", self.pull_scope, {"Accept": _ACCEPT})
+        response, raw = self.registry.client.fetch(request)
         digest = Digest.of(raw, asked.algorithm if asked else "sha256")
-        claimed = response.headers.get("docker-content-digest", "")
-        if asked not in (None, digest) or (claimed.startswith("sha256:") and claimed != str(Digest.of(raw))):
+        if asked not in (None, digest) or not _agrees(response, raw):
             raise DigestMismatch(f"the registry's answer for {self.repository}:{name} does not match its digest")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         document = parse_document(raw, media_type, digest.algorithm)
@@ -71,7 +69,7 @@ class RegistryStore(Store):
 
     def untag(self, name: str) -> None:
         """Remove a tag. Raises NotFound, UnsupportedFormat (many registries only delete whole manifests)."""
-        self._delete(f"{self.base}/manifests/{name}", f"deleting the tag {name}")
+        self._delete(f"{self.base}/manifests/{quote(name, safe=':')}", f"deleting the tag {name}")
 
     def delete(self, descriptor: Descriptor) -> None:
         """Remove a document with all its tags. Raises NotFound, UnsupportedFormat."""
@@ -88,7 +86,10 @@ class RegistryStore(Store):
         return self._uploads.mount(descriptor, repository)
 
     def read_at(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
-        """Unverified bytes from the middle of a blob."""
+        """Unverified bytes from the middle of a blob, fewer at its end."""
+        length = min(length, descriptor.size - offset)
+        if length <= 0:
+            return b""
         return read_at(self.registry.client, self._url(descriptor), self.pull_scope, offset, length)
 
     def put_document(self, descriptor: Descriptor, source: Source, name: str) -> None:
@@ -98,13 +99,16 @@ class RegistryStore(Store):
             raw = reader.read()
         request = Request(
             "PUT",
-            f"{self.base}/manifests/{name}",
+            f"{self.base}/manifests/{quote(name, safe=':')}",
             self.push_scope,
             {"Content-Type": descriptor.media_type},
             BytesSource(raw),
             frozenset({200, 201, 202}),
         )
-        self.registry.client.send(request).drain()
+        response = self.registry.client.send(request)
+        response.drain()
+        if not _agrees(response, raw):
+            raise DigestMismatch(f"{self.registry.host} stored something else than the {descriptor.digest} it was sent")
         self._keep(descriptor.digest, raw)
 
     def close(self) -> None:
@@ -152,3 +156,9 @@ class RegistryStore(Store):
             self._documents[digest] = raw
             while len(self._documents) > _KEPT_DOCUMENTS:
                 self._documents.popitem(last=False)
+
+
+def _agrees(response: Response, raw: bytes) -> bool:
+    """Whether the digest that the registry names, if it names one, is that of the bytes."""
+    claimed = response.headers.get("docker-content-digest", "")
+    return not claimed.startswith("sha256:") or claimed == str(Digest.of(raw))

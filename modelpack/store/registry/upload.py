@@ -7,67 +7,60 @@ locations; every location is resolved against the request and must stay on the r
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from typing import Self
+from urllib.parse import quote
 
-from modelpack.errors import AccessDenied, NotFound, RegistryError, Unavailable
+from modelpack.errors import AccessDenied, NotFound, RegistryError, StoreError, Unavailable
 from modelpack.oci import Descriptor
 from modelpack.store.http import Request, Response
 from modelpack.store.registry.host import Registry
-from modelpack.store.sources import CHUNK, BytesSource, HashingSource, Stream, VerifiedSource
+from modelpack.store.sources import CHUNK, BytesSource, HashingSource, Reader, VerifiedSource
 
 PIECE = 16 << 20
 """Bytes of one chunk where the length of the content is not known beforehand: they are held in memory."""
 
 _CREATED = frozenset({201, 202, 204})
 _TOO_LARGE = 413
-_NO_PATCH = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
-
-
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """A request's body whose reader is kept, so that its verdict is heard."""
-
-    size: int
-    start: Callable[[], Stream]
-
-    def open(self) -> Stream:
-        return self.start()
+_NO_PATCH = frozenset({400, 405, 411, 413, 415, 416, 501})
 
 
 class Uploads:
     """Uploads into one repository."""
 
-    def __init__(self, registry: Registry, repository: str) -> None:
+    def __init__(self, registry: Registry, repository: str, exists: Callable[[Descriptor], bool]) -> None:
         self._registry = registry
+        self._exists = exists
         self._base = f"{registry.url}/v2/{repository}/blobs/uploads/"
         self._scope = f"repository:{repository}:pull,push"
 
     def push(self, descriptor: Descriptor, source: VerifiedSource) -> None:
         """POST, then PUT with the digest. The last byte leaves only if the content is what the descriptor says."""
+        body = _Body(source)
 
-        def whole() -> None:
-            self._finish(self._begin(), descriptor, _Body(descriptor.size, source.open))
+        def whole(location: str) -> None:
+            self._finish(location, descriptor, body)
 
-        def chunked() -> None:
-            self._finish(self._pieces(self._begin(), source), descriptor, None)
+        def chunked(location: str) -> None:
+            self._finish(self._pieces(location, body), descriptor, None)
 
         try:
-            self._retry(whole, str(descriptor.digest))
+            self._retry(whole, body, descriptor)
         except RegistryError as error:
             if error.status != _TOO_LARGE:
                 raise
-            self._retry(chunked, str(descriptor.digest))
+            self._retry(chunked, body, descriptor)
 
     def ingest(self, source: HashingSource) -> None:
         """Send while hashing, then name it: POST, PATCH, PUT. Where PATCH is not allowed, hash first and push then."""
+        body = _Body(source)
 
-        def attempt() -> None:
-            location = self._begin()
-            location = self._pieces(location, source) if source.size is None else self._stream(location, source)
+        def attempt(location: str) -> None:
+            location = self._pieces(location, body) if source.size is None else self._stream(location, body)
             self._finish(location, Descriptor("", source.digest, source.length), None)
 
         try:
-            self._retry(attempt, "upload")
+            self._retry(attempt, body, None)
         except RegistryError as error:
             if error.method != "PATCH" or error.status not in _NO_PATCH:
                 raise
@@ -76,7 +69,7 @@ class Uploads:
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Take a blob from a sibling repository. False if the registry would rather have it uploaded."""
-        url = f"{self._base}?mount={descriptor.digest}&from={repository}"
+        url = f"{self._base}?mount={descriptor.digest}&from={quote(repository)}"
         scope = f"{self._scope} repository:{repository}:pull"
         try:
             response = self._registry.client.send(Request("POST", url, scope, expect=_CREATED))
@@ -93,30 +86,25 @@ class Uploads:
         response.drain()
         return self._location(response, self._base)
 
-    def _stream(self, location: str, source: HashingSource) -> str:
+    def _stream(self, location: str, body: _Body) -> str:
         """All of it in one PATCH."""
-        assert source.size is not None  # noqa: S101  # the caller looked
-        headers = {"Content-Type": "application/octet-stream"}
-        if source.size:
-            headers["Content-Range"] = f"0-{source.size - 1}"
-        return self._patch(location, headers, _Body(source.size, source.open))
+        headers = {"Content-Range": f"0-{body.size - 1}"} if body.size else {}
+        return self._patch(location, headers, body)
 
-    def _pieces(self, location: str, source: HashingSource | VerifiedSource) -> str:
+    def _pieces(self, location: str, body: _Body) -> str:
         """One PATCH for each piece, until the content ends."""
         begin = 0
-        with source.open() as reader:
+        with closing(Reader(body.open())) as reader:
             while piece := reader.read(PIECE):
-                headers = {
-                    "Content-Type": "application/octet-stream",
-                    "Content-Range": f"{begin}-{begin + len(piece) - 1}",
-                }
+                headers = {"Content-Range": f"{begin}-{begin + len(piece) - 1}"}
                 location = self._patch(location, headers, BytesSource(piece))
                 begin += len(piece)
         return location
 
     def _patch(self, location: str, headers: dict[str, str], body: _Body | BytesSource) -> str:
         # A PATCH that failed half-way has moved the registry's offset: only the whole upload can be tried again.
-        request = Request("PATCH", location, self._scope, headers, body, _CREATED, attempts=1)
+        headers = {"Content-Type": "application/octet-stream", **headers}
+        request = Request("PATCH", location, self._scope, headers, body, _CREATED, repeatable=False)
         response = self._registry.client.send(request)
         response.drain()
         return self._location(response, location)
@@ -124,30 +112,79 @@ class Uploads:
     def _finish(self, location: str, descriptor: Descriptor, body: _Body | None) -> None:
         url = f"{location}{'&' if '?' in location else '?'}digest={descriptor.digest}"
         headers = {"Content-Type": "application/octet-stream"} if body else {}
-        request = Request("PUT", url, self._scope, headers, body, _CREATED, attempts=1)
+        request = Request("PUT", url, self._scope, headers, body, _CREATED, repeatable=False)
         self._registry.client.send(request).drain()
 
     def _location(self, response: Response, base: str) -> str:
         return self._registry.join(base, response.headers.get("location", base))
 
     def _cancel(self, response: Response) -> None:
-        try:
-            request = Request("DELETE", self._location(response, self._base), self._scope, expect=_CREATED, attempts=1)
-            self._registry.client.send(request).drain()
-        except (NotFound, AccessDenied, RegistryError, Unavailable):
-            pass  # sessions that nobody finishes expire
+        with suppress(StoreError):  # sessions that nobody finishes expire
+            location = self._location(response, self._base)
+            self._registry.client.send(
+                Request("DELETE", location, self._scope, expect=_CREATED, repeatable=False)
+            ).drain()
 
-    def _retry(self, attempt: Callable[[], None], name: str) -> None:
+    def _retry(self, attempt: Callable[[str], None], body: _Body, descriptor: Descriptor | None) -> None:
         """A whole upload again, with a new session, when one breaks off or the registry lost its session."""
         client = self._registry.client
-        for number in range(1, client.retries + 1):
+        number = 1
+        while True:
+            location = self._begin()
             try:
-                attempt()
-                return
-            except (Unavailable, NotFound) as error:
-                if number == client.retries or (isinstance(error, NotFound) and number > 1):
+                return attempt(location)
+            except BaseException as error:
+                lost_again = isinstance(error, NotFound) and number > 1
+                worth_it = isinstance(error, Unavailable | NotFound) and not body.failed and not lost_again
+                if not worth_it or number >= client.retries:
+                    body.revoke()
                     raise
-                client.pause(number, name, str(error))
+                client.pause(number, str(descriptor.digest if descriptor else "upload"), str(error))
+            # Perhaps it arrived, and only the answer was lost.
+            if descriptor is not None and self._exists(descriptor):
+                return None
+            body.revoke()
+            number += 1
+
+
+class _Body:
+    """What an upload sends, read anew for each attempt. ``failed`` says that it was the reading that failed."""
+
+    def __init__(self, source: VerifiedSource | HashingSource) -> None:
+        self.size = source.size
+        self.failed = False
+        self._source = source
+        self._reader: Reader | None = None
+
+    def open(self) -> Self:
+        """Start from the front."""
+        self.revoke()
+        try:
+            self._reader = self._source.open()
+        except BaseException:
+            self.failed = True
+            raise
+        return self
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill (part of) the buffer."""
+        assert self._reader is not None  # noqa: S101  # it is open
+        try:
+            return self._reader.readinto(buffer)
+        except BaseException:
+            self.failed = True
+            raise
+
+    def close(self) -> None:
+        """Release the reader."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def revoke(self) -> None:
+        """Take back what an attempt has counted, be it that the registry refused it at the very end."""
+        if self._reader is not None:
+            self._reader.revoke()
+            self._reader = None
 
 
 def _hashed(source: HashingSource) -> Descriptor:
