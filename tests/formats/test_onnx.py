@@ -68,6 +68,12 @@ def test_the_head_and_the_initializers() -> None:
     assert found.warnings == ()
 
 
+def test_half_bytes_are_rounded_up() -> None:
+    assert read(model(message(5, stored("w", (3,), INT4, b"12"))), "m.onnx").tensors[0].nbytes == 2
+    with pytest.raises(DocumentError, match="1 bytes of raw data instead of 2"):
+        read(model(message(5, stored("w", (3,), INT4, b"1"))), "m.onnx")
+
+
 WEIGHT = stored("w", (1,), FLOAT, b"1234")
 
 
