@@ -16,15 +16,12 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from modelpack.errors import InputError
 from modelpack.store.http.options import HttpOptions, parse_address
 from modelpack.store.sources import CHUNK
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 TRANSPORT_ERRORS = (OSError, http.client.HTTPException)
 """What :mod:`http.client` and :mod:`ssl` raise; mapped to our own errors by the transport."""
@@ -79,7 +76,7 @@ class _Watched(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+    def readinto(self, buffer: Any, /) -> int | None:
         begun = time.monotonic()
         length = self._raw.readinto(buffer)
         if self._received:
