@@ -65,5 +65,5 @@ def _imported(node: ast.ImportFrom, name: str) -> str:
 
 
 def is_standard(name: str) -> bool:
-    """Whether a top-level module comes with Python."""
-    return name in sys.stdlib_module_names
+    """Whether a top-level module comes with Python (or, for ``_typeshed``, with every type checker)."""
+    return name in sys.stdlib_module_names or name == "_typeshed"

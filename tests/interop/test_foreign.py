@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpack import errors
-from modelpack.api import inspect, pull
+from modelpack import errors, inspect, pull
 from tests.contract.sources import ROOT
 
 FOREIGN = ROOT / "fixtures" / "foreign"
