@@ -10,7 +10,7 @@ cd "$work"
 export MODELPACK_STORE=$work/store DOCKER_CONFIG=$work/docker
 python=${PYTHON:-python3}
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*" >&2; }
+say() { printf '\n$ %s\n' "$*" >&2; }
 run() { say "$@"; "$@"; }
 
 "$python" "$here/tests/fetch_models.py" models --only minilm >&2
@@ -35,6 +35,6 @@ run modelpack pull "$model" -o ./weights-only --include '*.safetensors' --includ
 run modelpack copy "$model" oci:./airgap:v1
 run modelpack ls "$registry/ml/minilm"
 
-say "diff -r ./all-MiniLM-L6-v2 ./pulled"
-diff -r --exclude .modelpack.json ./all-MiniLM-L6-v2/ ./pulled
+# Hidden files are not packed; .modelpack.json is how pull knows the folder again.
+run diff -r --exclude '.*' ./all-MiniLM-L6-v2/ ./pulled
 echo "the pulled model is byte for byte the packed one"
