@@ -14,6 +14,9 @@ from typing import Self
 from modelpack.errors import InputError
 
 MAX_PATTERN = 4096
+MAX_COMPONENTS = 128
+"""Characters in a pattern, names in it."""
+
 _WILD = re.compile(r"[*?\[\\]")
 
 
@@ -30,7 +33,7 @@ class Glob:
     def parse(cls, text: str, *, ignore_case: bool = False) -> Self:
         """Read a pattern. Raises InputError (empty, too long, an unclosed bracket)."""
         names = [name for name in text.split("/") if name not in ("", ".")]
-        if not names or len(text) > MAX_PATTERN:
+        if not names or len(text) > MAX_PATTERN or len(names) > MAX_COMPONENTS:
             raise InputError(f"not a pattern for paths: {text[:80]!r}")
         if "/" not in text.rstrip("/"):
             names.insert(0, "**")
@@ -68,10 +71,9 @@ class Glob:
 
     def _skip(self, states: set[int]) -> set[int]:
         """Add the states that a ``**`` which matches nothing more leads to."""
-        for state in sorted(states):
-            while state < len(self.components) and self.components[state] is None:
-                state += 1
-                states.add(state)
+        for state in range(min(states, default=0), len(self.components)):
+            if state in states and self.components[state] is None:
+                states.add(state + 1)
         return states
 
 

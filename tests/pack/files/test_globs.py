@@ -70,7 +70,7 @@ def test_names_what_it_spells_out() -> None:
     assert Glob.parse("a/.b/c").names("a/.b")
 
 
-@pytest.mark.parametrize("pattern", ["", "/", "./", "x" * 5000, "a[b", "a\\", "[[:alpha:]]", "[]"])
+@pytest.mark.parametrize("pattern", ["", "/", "./", "x" * 5000, "a[b", "a\\", "[[:alpha:]]", "[]", "a/" * 129])
 def test_refuses(pattern: str) -> None:
     with pytest.raises(InputError):
         Glob.parse(pattern)
@@ -84,8 +84,8 @@ def test_case_may_be_ignored() -> None:
 def test_hostile_patterns_take_linear_time() -> None:
     start = time.process_time()
     assert not Glob.parse("*a" * 100 + "b").matches("a" * 255)
-    assert not Glob.parse("**/" * 500 + "b").matches("/".join("a" * 64))
-    assert not Glob.parse("**/a/" * 100 + "b").matches("/".join("a" * 64))
+    assert not Glob.parse("**/" * 120 + "b").matches("/".join("a" * 64))
+    assert not Glob.parse("**/a/" * 60 + "b").matches("/".join("a" * 64))
     assert time.process_time() - start < 2
 
 
