@@ -113,9 +113,7 @@ class Claims:
             self._folders(path)
 
     def _folders(self, path: PurePosixPath) -> None:
-        for folder in (path, *path.parents):
-            if not folder.parts:
-                return
+        for folder in (path, *path.parents)[:-1]:  # the last one is the root
             known = self._taken.setdefault(_key(folder), (str(folder), True))
             if known != (str(folder), True):
                 raise UnsafePath(_collision(str(folder), *known))

@@ -33,11 +33,6 @@ class Selection:
             if not glob.strip("/") or len(glob) > _MAX_PATTERN:
                 raise InputError(f"not a file pattern: {glob[:80]!r}")
 
-    @property
-    def by_name(self) -> bool:
-        """Whether file names matter."""
-        return bool(self.include or self.exclude)
-
     def wants_kind(self, kind: Kind) -> bool:
         """Whether layers of this kind are looked at."""
         return not self.kinds or kind in self.kinds

@@ -28,7 +28,7 @@ from modelpack.oci import JSON, Descriptor, Digest, dumps, loads_object, new_has
 from modelpack.oci.fields import Fields
 from modelpack.store import CHUNK, Count, Store, receive
 from modelpack.unpack.archive import MAX_MEMBERS
-from modelpack.unpack.destination import os_errors, remove
+from modelpack.unpack.destination import is_own_folder, os_errors, remove
 from modelpack.unpack.extract import Extraction, Staged, describe
 from modelpack.unpack.layers import LayerEntry
 from modelpack.unpack.paths import safe_path
@@ -56,7 +56,8 @@ class Staging:
         wanted = {_name(layer.digest) for layer in layers}
         with os_errors(self.root):
             self.root.mkdir(mode=0o700, exist_ok=True)
-            self._check_owner()
+            if not is_own_folder(self.root):
+                raise InputError(f"{self.root} is not this user's own folder", hint="remove it and run again")
             for item in list(self.root.iterdir()):
                 if item not in (self.blobs, self.members) or item.is_symlink():
                     remove(item)
@@ -127,11 +128,6 @@ class Staging:
             for folder in (self.blobs, self.members, self.root):
                 folder.rmdir()
 
-    def _check_owner(self) -> None:
-        status = self.root.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise InputError(f"{self.root} is not this user's own folder", hint="remove it and run again")
-
     def _learn_umask(self) -> None:
         """Seen in what it does: asking for it would change it for a moment, for all threads."""
         probe = self.root / "umask"
@@ -174,14 +170,13 @@ def _complete(folder: Path, layer: Digest) -> list[Staged] | None:
         with os_errors(folder):
             if record.is_symlink() or not record.is_file():
                 return None
-            raw = record.read_bytes()
-            entries = Fields(loads_object(raw, "record", limit=_MAX_RECORD), "record").objects(
-                "files", limit=MAX_MEMBERS
-            )
+            fields = Fields(loads_object(record.read_bytes(), "record", limit=_MAX_RECORD), "record")
             files = [
                 Staged(folder / str(number), str(safe_path(file.text("path"))), file.digest("digest"), layer)
-                for number, file in enumerate(entries)
+                for number, file in enumerate(fields.objects("files", limit=MAX_MEMBERS))
             ]
+            if fields.integer("count") != len(files):
+                return None
             return files if all(_holds(file.source, file.digest) for file in files) else None
     except ModelPackError:
         return None
@@ -189,4 +184,4 @@ def _complete(folder: Path, layer: Digest) -> list[Staged] | None:
 
 def _record(files: list[Staged]) -> bytes:
     entries: list[JSON] = [{"path": file.path, "digest": str(file.digest)} for file in files]
-    return dumps({"files": entries})
+    return dumps({"count": len(files), "files": entries})

@@ -81,10 +81,9 @@ def _gunzip(reader: Reader, name: str) -> Iterator[bytes]:
             while data:
                 if inflater.eof:
                     inflater = zlib.decompressobj(_GZIP)
-                yield inflater.decompress(data, CHUNK)
+                if piece := inflater.decompress(data, CHUNK):
+                    yield piece
                 data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-        while not inflater.eof and (piece := inflater.decompress(b"", CHUNK)):
-            yield piece
     except zlib.error as error:
         raise ContentError(f"{name} is not valid gzip data: {error}") from None
     if not inflater.eof:

@@ -1,8 +1,19 @@
 """The folder that files go to: what is in it, whose it is, and how one tree takes another's place at one instant."""
 
-from modelpack.unpack.destination.disk import free_bytes, link_or_copy, os_errors, remove
+from modelpack.unpack.destination.disk import free_bytes, is_own_folder, link_or_copy, os_errors, remove
 from modelpack.unpack.destination.marker import Marker, Part, Placed
 from modelpack.unpack.destination.place import Place
 from modelpack.unpack.destination.survey import Survey
 
-__all__ = ["Marker", "Part", "Place", "Placed", "Survey", "free_bytes", "link_or_copy", "os_errors", "remove"]
+__all__ = [
+    "Marker",
+    "Part",
+    "Place",
+    "Placed",
+    "Survey",
+    "free_bytes",
+    "is_own_folder",
+    "link_or_copy",
+    "os_errors",
+    "remove",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,12 @@ def free_bytes(path: Path) -> int:
     """Bytes that this user may still write to the file system. Raises OSError."""
     space = os.statvfs(path)
     return space.f_bavail * space.f_frsize
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether this is a real folder that only this user can have filled. Raises OSError."""
+    status = path.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modelpack.errors import InputError
 from modelpack.store import Event, Observer
-from modelpack.unpack.destination.disk import exchange, os_errors
+from modelpack.unpack.destination.disk import exchange, is_own_folder, os_errors
 from modelpack.unpack.paths import LOCK_SUFFIX, STAGING_SUFFIX
 
 
@@ -61,8 +61,13 @@ class Place:
             os.close(handle)
 
     def recover(self) -> None:
-        """Finish what a run without exchange was killed in. Raises OSError."""
-        if os.path.lexists(self.previous) and not os.path.lexists(self.path):
+        """Finish what a run without exchange was killed in. Raises OSError.
+
+        What lies in a staging folder of somebody else is no destination of ours.
+        """
+        if os.path.lexists(self.path) or not os.path.lexists(self.previous):
+            return
+        if is_own_folder(self.staging) and self.previous.is_dir() and not self.previous.is_symlink():
             self.previous.rename(self.path)
 
     def replace(self, tree: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,12 +18,12 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """``ours`` by path; ``foreign`` files (links, sockets … too) and empty or user-only ``folders``, relative."""
+    """``ours`` by path; ``foreign`` files (links, sockets … too) and (in order) empty or user-only ``folders``, relative."""
 
     root: Path
     ours: dict[str, Placed] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
+    folders: dict[str, None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, root: Path, marker: Marker) -> Survey:
@@ -41,15 +42,15 @@ class Survey:
                 ours[path] = placed
             elif path != MARKER:
                 foreign.append(path)
-        return cls(root, ours, tuple(foreign), tuple(folders))
+        return cls(root, ours, tuple(foreign), dict.fromkeys(folders))
 
     def check(self, files: Iterable[str], *, force: bool) -> None:
         """Raise InputError if the user's files are where new ones go; with ``force`` only if whole folders are."""
         new = set(files)
         covered = new | _parents(new)
         in_the_way = [path for path in self.foreign if path in covered]
-        blocked = [path for path in (*self.foreign, *self.folders) if _parents([path]) & new]
-        blocked += [path for path in self.folders if path in new]
+        theirs = sorted({*self.foreign, *self.folders})
+        blocked = [path for path in sorted(new) if path in self.folders or _has_below(theirs, path)]
         if blocked:
             raise InputError(
                 f"{self.root} has a folder where the model has a file: {_few(blocked)}", hint="move it out of the way"
@@ -78,6 +79,12 @@ class Survey:
 def make_folder(tree: Path, folder: PurePosixPath) -> None:
     """Make a folder of a tree, and those above it."""
     (tree / folder).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def _has_below(paths: list[str], folder: str) -> bool:
+    """Whether one of the sorted paths is in the folder."""
+    start = bisect_left(paths, f"{folder}/")
+    return start < len(paths) and paths[start].startswith(f"{folder}/")
 
 
 def _parents(paths: Iterable[str]) -> set[str]:
