@@ -47,7 +47,7 @@ def parse_kitfile(text: str) -> Recipe:
     root = _Section(_load(text), "")
     package, model = root.section("package"), root.section("model")
     for key in ("prompts", "mcpServers"):
-        if root.value.get(key):
+        if root.items(key):
             raise UnsupportedFormat(
                 f"Kitfile: a ModelPack artifact cannot hold {key}", hint=f"remove {key} from the Kitfile"
             )
