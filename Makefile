@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+EXTRAS ?= dev,hub
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -32,5 +33,5 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'modelpack needs Python 3.11 or newer;' \
 	  "$(PYTHON) is $$($(PYTHON) -V 2>&1). Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,hub]'
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@
