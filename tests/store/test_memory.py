@@ -125,3 +125,20 @@ def test_attachments() -> None:
 def test_abilities() -> None:
     store: object = MemoryStore()
     assert all(isinstance(store, ability) for ability in (Ranged, Listing, Deleting, Referring))
+
+
+def test_what_is_read_whole_must_be_small() -> None:
+    store = MemoryStore()
+    descriptor = store.push_bytes(WEIGHTS, b"weights")
+    with pytest.raises(SizeMismatch, match="more than the 6 expected"):
+        store.read(descriptor, limit=6)
+
+
+def test_content_moves_from_store_to_store_under_its_own_digest() -> None:
+    here, there = MemoryStore(), MemoryStore()
+    descriptor = here.push_bytes(WEIGHTS, b"weights")
+    there.push(descriptor, here.source(descriptor))
+    assert there.read(descriptor) == b"weights"
+    assert there.ingest(WEIGHTS, here.source(descriptor).source) == descriptor
+    with pytest.raises(DigestMismatch, match="was offered as"):
+        there.push(Descriptor.of(WEIGHTS, b"others"), here.source(descriptor))
