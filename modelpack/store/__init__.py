@@ -6,7 +6,7 @@ from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, Htt
 from modelpack.store.layout import Garbage, Incoming, LayoutStore
 from modelpack.store.memory import MemoryStore
 from modelpack.store.progress import Event, Observer, counter, ignore
-from modelpack.store.receive import receive
+from modelpack.store.receive import final_name, receive
 from modelpack.store.registry import Registry, RegistryStore
 from modelpack.store.sources import (
     CHUNK,
@@ -58,6 +58,7 @@ __all__ = [
     "copy",
     "counter",
     "each",
+    "final_name",
     "ignore",
     "receive",
 ]

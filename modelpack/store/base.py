@@ -118,8 +118,16 @@ class _StoredSource:
     def size(self) -> int:
         return self.descriptor.size
 
+    @property
+    def ranged(self) -> bool:
+        return isinstance(self.store, Parallel)
+
     def open(self, offset: int = 0) -> Stream:
         return self.store._open(self.descriptor, offset)  # noqa: SLF001  # the other half of Store.source
+
+    def open_range(self, offset: int, length: int) -> Stream:
+        assert isinstance(self.store, Parallel)  # noqa: S101  # the caller looked
+        return self.store.open_range(self.descriptor, offset, length)
 
 
 @runtime_checkable
@@ -128,6 +136,15 @@ class Ranged(Protocol):
 
     def read_at(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes."""
+        ...
+
+
+@runtime_checkable
+class Parallel(Protocol):
+    """A store from which several parts of a blob can be streamed at once: one whose distance makes that worth while."""
+
+    def open_range(self, descriptor: Descriptor, offset: int, length: int) -> Stream:
+        """Unverified bytes of a part. Raises UnsupportedFormat if the store can only send the whole after all."""
         ...
 
 

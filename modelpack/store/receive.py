@@ -10,12 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from modelpack.errors import ContentError, DigestMismatch, ModelPackError, NoSpace, NotFound, StoreError, UnsafePath
+from modelpack.errors import (
+    ContentError,
+    DigestMismatch,
+    ModelPackError,
+    NoSpace,
+    NotFound,
+    StoreError,
+    UnsafePath,
+    UnsupportedFormat,
+)
 from modelpack.oci import Descriptor, Hasher, new_hasher
+from modelpack.store.parallel import THRESHOLD, PartMap, RangedSource, download
 from modelpack.store.sources import CHUNK, VerifiedSource
 
 PARTIAL = ".partial"
-"""What follows the final name while bytes are still missing."""
+_PARTS = ".parts"
+"""What follows the final name while bytes are still missing, and what follows that for the map of a parallel download."""
 
 
 def receive(source: VerifiedSource, path: Path) -> None:
@@ -39,6 +50,11 @@ def receive(source: VerifiedSource, path: Path) -> None:
             partial.replace(path)
         finally:
             os.close(file)
+
+
+def final_name(name: str) -> str:
+    """The name that a file which :func:`receive` left behind was meant to get; any other name as it is."""
+    return name.removesuffix(_PARTS).removesuffix(PARTIAL) if PARTIAL in name else name
 
 
 @contextmanager
@@ -108,7 +124,38 @@ def _holds(path: Path, descriptor: Descriptor) -> bool:
 
 
 def _fill(source: VerifiedSource, file: int, partial: Path) -> None:
-    """Make the partial file complete. What is there was perhaps something else: then once more from the beginning."""
+    """Make the partial file complete: over several connections where the source allows it, else from front to back."""
+    ranged = source.source
+    if source.size >= THRESHOLD and isinstance(ranged, RangedSource) and ranged.ranged:
+        with suppress(UnsupportedFormat):  # the server ignores ranges: then there is one whole answer to be read
+            _fill_parallel(source, ranged, file, partial)
+            return
+        os.ftruncate(file, 0)
+    _fill_serial(source, file, partial)
+
+
+def _fill_parallel(source: VerifiedSource, ranged: RangedSource, file: int, partial: Path) -> None:
+    """What an earlier run left behind was perhaps damaged: then once more, from nothing."""
+    while True:
+        parts = PartMap(partial.with_name(partial.name + _PARTS), source.descriptor)
+        resumed = bool(parts.blocks)
+        try:
+            download(source, ranged, file, parts, write_all)
+            parts.discard()
+        except ContentError:
+            parts.discard()
+            os.ftruncate(file, 0)
+            if not resumed:
+                partial.unlink()
+                raise
+        else:
+            return
+        finally:
+            parts.close()
+
+
+def _fill_serial(source: VerifiedSource, file: int, partial: Path) -> None:
+    """What is there was perhaps something else: then once more from the beginning."""
     hasher = new_hasher(source.descriptor.digest.algorithm)
     if os.fstat(file).st_size > source.size:
         os.ftruncate(file, source.size)

@@ -14,12 +14,10 @@ Result = TypeVar("Result")
 def each(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> list[Result]:
     """Call ``function`` with each item, ``jobs`` at a time; the results in the order of the items.
 
-    The first error ends it: what has not begun does not begin, and the error is raised here. Threads are daemons, so that
-    Ctrl-C does not wait for a socket.
+    The first error ends it: what has not begun does not begin, and the error is raised here. Threads are daemons, and even a
+    single item gets one, so that Ctrl-C does not wait for a socket.
     """
     work = list(items)
-    if jobs <= 1 or len(work) <= 1:
-        return [function(item) for item in work]
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Result | BaseException, bool]] = queue.SimpleQueue()
     stop = threading.Event()
@@ -38,7 +36,7 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -
 
     for number in range(len(work)):
         todo.put(number)
-    for _ in range(min(jobs, len(work))):
+    for _ in range(min(max(jobs, 1), len(work))):
         threading.Thread(target=run, daemon=True).start()
     results: dict[int, Result] = {}
     try:

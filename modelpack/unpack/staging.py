@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from modelpack.errors import InputError, ModelPackError
 from modelpack.oci import JSON, Descriptor, Digest, dumps, loads_object, new_hasher
 from modelpack.oci.fields import Fields
-from modelpack.store import CHUNK, Count, Store, receive
+from modelpack.store import CHUNK, Count, Store, final_name, receive
 from modelpack.unpack.archive import MAX_MEMBERS
 from modelpack.unpack.destination import is_own_folder, os_errors, remove
 from modelpack.unpack.extract import Extraction, Staged, describe
@@ -74,7 +74,7 @@ class Staging:
         blob = self.blobs / _name(layer.digest)
         for path in (blob, blob.with_name(blob.name + _PARTIAL)):
             if path.exists():
-                return min(path.stat().st_size, layer.size)
+                return min(path.stat().st_blocks * 512, layer.size)  # a partial file may have holes
         complete = any(self.members.glob(f"{_name(layer.digest)}-*"))
         return layer.size if complete else 0
 
@@ -144,7 +144,7 @@ def _is_kept(item: Path, wanted: set[str]) -> bool:
     """Complete or partial content of a wanted layer; nothing that is a link, and no archive that was still growing."""
     mode = item.lstat().st_mode
     if item.parent.name == "blobs":
-        return stat.S_ISREG(mode) and item.name.removesuffix(_PARTIAL) in wanted
+        return stat.S_ISREG(mode) and final_name(item.name) in wanted
     return stat.S_ISDIR(mode) and "." not in item.name and item.name.rpartition("-")[0] in wanted
 
 

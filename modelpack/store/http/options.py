@@ -85,6 +85,8 @@ class HttpOptions:
 def split_host(host: str) -> tuple[str, int | None]:
     """``host[:port]`` to its parts; IPv6 addresses lose their brackets. Raises ValueError."""
     parts = urlsplit(f"//{host}")
+    if parts.netloc != host or "@" in host:
+        raise ValueError("not a host")
     return parts.hostname or "", parts.port
 
 
@@ -97,7 +99,7 @@ def is_loopback(host: str) -> bool:
 def parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """An IP address literal, or None for a name."""
     try:
-        return ipaddress.ip_address(host.strip("[]"))
+        return ipaddress.ip_address(host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host)
     except ValueError:
         return None
 

@@ -17,7 +17,7 @@ from modelpack.oci.fields import Fields
 from modelpack.oci.manifest import MAX_LAYERS, MAX_MANIFESTS
 from modelpack.store.layout.files import READ, Files, read_small
 from modelpack.store.layout.index import LayoutIndex, ref_name
-from modelpack.store.receive import PARTIAL, os_errors
+from modelpack.store.receive import final_name, os_errors
 
 _INCOMING_NAME = 32
 
@@ -123,8 +123,8 @@ def _candidates(files: Files, marked: set[Digest]) -> Iterator[tuple[Path, Liter
     for algorithm in _children(files.root / "blobs"):
         for path in _children(algorithm):
             with suppress(InvalidDigest):
-                digest = Digest(algorithm.name, path.name.removesuffix(PARTIAL))
-                if path.name.endswith(PARTIAL):
+                digest = Digest(algorithm.name, final_name(path.name))
+                if path.name != digest.hex:
                     yield path, "unfinished"
                 elif digest not in marked:
                     yield path, "unreachable"

@@ -15,29 +15,38 @@ MAX_SKIP = 16 << 20
 PROGRESS = 16 << 10
 """Bytes that must arrive before a connection that breaks off counts as the first that did."""
 
+_NO_RANGES = "the registry does not serve parts of blobs (no Range support)"
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(?:\d{1,19}|\*)")
 
 
 class BlobStream:
-    """The bytes of one blob from an offset on. What breaks off is taken up again; the budget starts anew with progress."""
+    """Bytes of one blob: from an offset to its end, or ``length`` of them.
 
-    def __init__(self, client: Client, url: str, scope: str, descriptor: Descriptor, offset: int) -> None:
+    What breaks off is taken up again; the budget starts anew with progress. Raises UnsupportedFormat if only a part is wanted
+    and the server would send the whole.
+    """
+
+    def __init__(
+        self, client: Client, url: str, scope: str, descriptor: Descriptor, offset: int, length: int | None = None
+    ) -> None:
         self._client = client
         self._url = url
         self._scope = scope
         self._descriptor = descriptor
         self._position = self._broke_at = offset
+        self._part = length is not None
+        self._end = descriptor.size if length is None else offset + length
         self._attempt = 1
         self._skip = 0
         self._response: Response | None = None
-        if offset < descriptor.size or offset == 0:
+        if offset < self._end or offset == 0:
             self._response = self._connect()
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill (part of) the buffer. Raises Unavailable when no attempt brings more."""
         while True:
             if self._response is None:
-                if self._position >= self._descriptor.size:
+                if self._position >= self._end:
                     return 0
                 self._response = self._connect()
             try:
@@ -56,7 +65,7 @@ class BlobStream:
             skip, self._skip = self._skip, 0
             _skip(response, skip)
         length = response.readinto(buffer)
-        if not length and len(buffer) and self._position < self._descriptor.size:
+        if not length and len(buffer) and self._position < self._end:
             raise Unavailable("the body ended too early")
         self._position += length
         return length
@@ -73,13 +82,15 @@ class BlobStream:
         self._attempt += 1
 
     def _connect(self) -> Response:
-        response, begin = _get(self._client, self._url, self._scope, self._position)
-        promised = None if response.length is None else begin + response.length
-        if promised not in (None, self._descriptor.size):
+        last = self._end - 1 if self._part else None
+        response, begin = _get(self._client, self._url, self._scope, self._position, last)
+        if self._part and response.status == 200:
             response.close()
-            raise SizeMismatch(
-                f"{self._descriptor.digest}: {promised} bytes are there, {self._descriptor.size} expected"
-            )
+            raise UnsupportedFormat(_NO_RANGES)
+        promised = None if response.length is None else begin + response.length
+        if promised not in (None, self._end):
+            response.close()
+            raise SizeMismatch(f"{self._descriptor.digest}: {promised} bytes are there, {self._end} expected")
         self._skip = self._position - begin
         return response
 
@@ -90,7 +101,7 @@ def read_at(client: Client, url: str, scope: str, offset: int, length: int) -> b
         response, begin = _get(client, url, scope, offset, offset + length - 1)
         try:
             if offset - begin > MAX_SKIP:
-                raise UnsupportedFormat("the registry does not serve parts of blobs (no Range support)")
+                raise UnsupportedFormat(_NO_RANGES)
             _skip(response, offset - begin)
             return response.read(length)
         except Unavailable as error:

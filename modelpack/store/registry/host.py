@@ -20,6 +20,7 @@ from modelpack.store.http import (
     Response,
     StaticCredentials,
     Transport,
+    split_host,
 )
 from modelpack.store.http.auth import Authenticator
 from modelpack.store.progress import Observer, ignore
@@ -49,6 +50,7 @@ class Registry:
         self.host = host
         api_host = _API_HOSTS.get(host, host)
         try:
+            split_host(api_host)
             self.url = f"{options.scheme(api_host)}://{api_host}"
             origin = Origin.of(self.url)
         except ValueError:
