@@ -72,6 +72,7 @@ class _Watched(io.RawIOBase):
         self._minimum = minimum_rate * window
         self._window = window
         self._received, self._waited = 0, 0.0
+        self.ended = False
 
     def readable(self) -> bool:
         return True
@@ -82,6 +83,7 @@ class _Watched(io.RawIOBase):
         if self._received:
             self._waited += time.monotonic() - begun
         self._received += length or 0
+        self.ended = length == 0
         if length and self._waited > self._window:
             if self._received < self._minimum:
                 raise TimeoutError(f"fewer than {self._minimum:.0f} bytes came in {self._waited:.0f} seconds")
@@ -99,7 +101,13 @@ class _Answer(http.client.HTTPResponse):
     def __init__(self, options: HttpOptions, sock: Any, **keywords: Any) -> None:
         super().__init__(sock, **keywords)
         raw = self.fp.detach()  # http.client makes a BufferedReader
-        self.fp = io.BufferedReader(_Watched(raw, options.minimum_rate, options.read_timeout))
+        self._watched = _Watched(raw, options.minimum_rate, options.read_timeout)
+        self.fp = io.BufferedReader(self._watched)
+
+    def begin(self) -> None:
+        super().begin()
+        if self._watched.ended:  # http.client takes what came before for the whole head
+            raise http.client.RemoteDisconnected("the connection was closed in the middle of the headers")
 
 
 class _Connection(http.client.HTTPConnection):

@@ -75,7 +75,7 @@ class Response:
 def describe(error: BaseException) -> str:
     """A transport error in a few words, without what an address or a header might reveal."""
     if isinstance(error, http.client.RemoteDisconnected):
-        return "the connection was closed without an answer"
+        return "the connection was closed before the answer"
     if isinstance(error, TimeoutError):
         return error.strerror or str(error)
     if isinstance(error, http.client.HTTPException):
