@@ -367,5 +367,5 @@ def test_files_in_an_archive_are_what_other_programs_see(tmp_path: Path) -> None
     data = tar_of({f"d{number % 7}/f{number}": bytes([number]) * number * 37 for number in range(100)})
     unpack(store, model(store, archive(store, compress(data, "tar+zstd"), "tar+zstd")), tmp_path / "m")
     with tarfile.open(fileobj=io.BytesIO(data)) as reference:
-        reference.extractall(tmp_path / "reference", filter="data")
-    assert tree(tmp_path / "m") == tree(tmp_path / "reference")
+        seen = {info.name: file.read() for info in reference if (file := reference.extractfile(info)) is not None}
+    assert tree(tmp_path / "m") == seen
