@@ -9,6 +9,7 @@ from typing import Self
 from modelpack.oci import Reference
 from modelpack.store import (
     Credentials,
+    DigestCache,
     HttpOptions,
     LayoutStore,
     Observer,
@@ -22,7 +23,8 @@ from modelpack.store import (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How stores are reached: HTTP options, credentials, transfers at a time, and who is told of the progress.
+    """How stores are reached: HTTP options, credentials, transfers at a time, a cache of the digests of local files (see
+    :class:`modelpack.store.DigestCache`), and who is told of the progress.
 
     The default is anonymous HTTPS (plain HTTP on loopback). ``Access(credentials=DockerConfig(path))`` uses what
     ``docker login`` and ``modelpack login`` left.
@@ -31,6 +33,7 @@ class Access:
     http: HttpOptions = field(default_factory=HttpOptions)
     credentials: Credentials = field(default_factory=StaticCredentials)
     jobs: int = 4
+    digests: DigestCache | None = None
     observe: Observer = ignore
 
     def watched(self, observe: Observer) -> Self:

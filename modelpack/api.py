@@ -9,8 +9,9 @@ from pathlib import Path
 from modelpack import inspection
 from modelpack.access import Access
 from modelpack.errors import InputError, InvalidReference, NotFound, UnsupportedFormat
-from modelpack.inspection import Inspection
+from modelpack.inspection import Inspection, read_config
 from modelpack.oci import Descriptor, Digest, Index, Kind, Manifest, Reference
+from modelpack.oci.mediatypes import MODEL_ARTIFACT_TYPES
 from modelpack.pack import Packed
 from modelpack.store import (
     Copied,
@@ -97,6 +98,7 @@ def pull(
     selection = Selection(tuple(include), tuple(exclude), frozenset(map(_kind, kinds)))
     with access.open(where) as store:
         manifest = model_manifest(store, store.resolve(where.name))
+        config = read_config(store, manifest)
         return unpack(
             store,
             manifest,
@@ -106,6 +108,8 @@ def pull(
             force=force,
             jobs=access.jobs,
             observe=access.observe,
+            # Some tools leave the configuration empty: then there is nothing to compare archives with.
+            config=config if config.diff_ids else None,
         )
 
 
@@ -196,16 +200,24 @@ def logout(registry: str, *, access: Access) -> None:
 
 
 def model_manifest(store: Store, descriptor: Descriptor) -> Manifest:
-    """A manifest, or the only one of an index. Raises UnsupportedFormat where there is a choice to make."""
+    """A manifest, or the only model of an index (some tools put an image beside it).
+
+    Raises UnsupportedFormat where there is a choice to make.
+    """
     document = store.document(descriptor)
-    if isinstance(document, Index):
-        if len(document.manifests) != 1:
-            listed = ", ".join(str(entry.digest) for entry in document.manifests[:5])
-            raise UnsupportedFormat(
-                f"{descriptor.digest} is an index; choose one of its manifests", hint=f"by digest: {listed}"
-            )
-        return model_manifest(store, document.manifests[0])
-    return document
+    if not isinstance(document, Index):
+        return document
+    models = [entry for entry in document.manifests if entry.artifact_type in MODEL_ARTIFACT_TYPES]
+    found = models or list(document.manifests)
+    if len(found) != 1:
+        listed = ", ".join(str(entry.digest) for entry in found[:5])
+        raise UnsupportedFormat(
+            f"{descriptor.digest} is an index of {len(found)}; choose one", hint=f"by digest: {listed}"
+        )
+    chosen = store.document(found[0])
+    if isinstance(chosen, Index):
+        raise UnsupportedFormat(f"{descriptor.digest} is an index of indexes", hint="choose a manifest, by its digest")
+    return chosen
 
 
 def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Access) -> Copied:

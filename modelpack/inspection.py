@@ -97,6 +97,11 @@ def inspect(store: Store, descriptor: Descriptor, *, tensors: bool = False, jobs
     )
 
 
+def read_config(store: Store, manifest: Manifest) -> ModelConfig:
+    """A model's configuration; an empty one where another tool put nothing, or something else, there."""
+    return _config(store, manifest)[0]
+
+
 def _config(store: Store, manifest: Manifest) -> tuple[ModelConfig, tuple[str, ...]]:
     """Other tools leave the config empty, or put something else there: then there is just less to tell."""
     if manifest.config.media_type not in MODEL_CONFIG_TYPES:

@@ -133,6 +133,7 @@ def _execute(
         annotations=annotations,
         jobs=access.jobs,
         observe=access.observe,
+        digests=access.digests,
     )
     if prepared.snapshot:
         check_lfs(packed, prepared.snapshot)

@@ -18,6 +18,11 @@ def default_store() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "modelpack"
 
 
+def cache_folder() -> Path:
+    """What may be deleted at any time (XDG base directory specification)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelpack"
+
+
 def docker_config() -> Path:
     """Where docker keeps credentials; ``REGISTRY_AUTH_FILE`` is podman's word for the same file."""
     if chosen := os.environ.get("REGISTRY_AUTH_FILE"):

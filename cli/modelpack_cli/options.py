@@ -107,6 +107,7 @@ def _access(
     jobs: int,
 ) -> Access:
     from modelpack import TLS, Access, DockerConfig, HttpOptions, __version__
+    from modelpack.store import DigestCache
 
     http = HttpOptions(
         plain_http=plain_http,
@@ -116,7 +117,8 @@ def _access(
         retries=retries,
         user_agent=f"modelpack/{__version__}",
     )
-    return Access(http, DockerConfig(registry_config or environment.docker_config()), jobs)
+    credentials = DockerConfig(registry_config or environment.docker_config())
+    return Access(http, credentials, jobs, DigestCache(environment.cache_folder() / "digests.sqlite"))
 
 
 def local_store(path: Path | None, *, create: bool = True, link: bool = False) -> LayoutStore:

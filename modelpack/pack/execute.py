@@ -12,7 +12,18 @@ from modelpack.oci.mediatypes import MODEL_CONFIG, MODEL_MANIFEST
 from modelpack.pack.archive import ArchiveSource
 from modelpack.pack.layering import describe, rfc3339, timestamp
 from modelpack.pack.plan import Plan, PlannedLayer
-from modelpack.store import BytesSource, Event, FileSource, Observer, Store, counter, each, ignore
+from modelpack.store import (
+    BytesSource,
+    DigestCache,
+    Event,
+    FileSource,
+    FileState,
+    Observer,
+    Store,
+    counter,
+    each,
+    ignore,
+)
 
 _NOT_YET = Digest.of(b"")
 
@@ -56,11 +67,13 @@ def execute(
     annotations: Mapping[str, str] | None = None,
     jobs: int = 2,
     observe: Observer = ignore,
+    digests: DigestCache | None = None,
 ) -> Packed:
     """Read each file of a plan once and store the model; the same plan, config and ``created`` give the same digest.
 
     ``created`` is the time that the config and all files get (in UTC, whole seconds); without it the config says none and
-    the files have 1970. ``annotations`` go to the manifest. ``jobs`` layers are read and sent at a time.
+    the files have 1970. ``annotations`` go to the manifest. ``jobs`` layers are read and sent at a time. With ``digests``,
+    files that are known there and that the store has already are not read at all.
 
     Raises InputError (a file cannot be read; too many layers for one manifest), SizeMismatch (a file changed),
     DocumentError (the config is not valid), and what the store raises.
@@ -69,7 +82,10 @@ def execute(
     if created is not None:
         config = replace(config, created_at=rfc3339(moment))
     _rehearse(plan, config, moment, annotations or {})
-    stored = each(lambda layer: _store(layer, store, moment, observe), plan.layers, jobs)
+    observe(Event("plan", plan.name, plan.size))
+    stored = each(
+        lambda layer: _store(layer, store, moment, observe, digests), plan.layers, jobs, size=lambda layer: layer.size
+    )
     config = replace(config, diff_ids=tuple(layer.diff_id for layer in stored))
     manifest = _manifest(
         store.push_bytes(MODEL_CONFIG, config.to_bytes()),
@@ -95,15 +111,34 @@ def _rehearse(plan: Plan, config: ModelConfig, moment: datetime, annotations: Ma
     validate_config(document)
 
 
-def _store(layer: PlannedLayer, store: Store, moment: datetime, observe: Observer) -> _Stored:
+def _store(
+    layer: PlannedLayer, store: Store, moment: datetime, observe: Observer, digests: DigestCache | None
+) -> _Stored:
     source = _source(layer, moment)
-    observe(Event("begin", layer.path, source.size))
-    blob = store.ingest(str(layer.type), source, counter(observe, layer.path, source.size))
-    observe(Event("end", layer.path, source.size))
+    cache = digests if isinstance(source, FileSource) else None
+    state = FileState.of(layer.entries[0].file) if cache else None
+    blob = _known(layer, store, cache, state)
+    if blob:
+        observe(Event("exists", layer.path, source.size))
+    else:
+        observe(Event("begin", layer.path, source.size))
+        blob = store.ingest(str(layer.type), source, counter(observe, layer.path, source.size))
+        observe(Event("end", layer.path, source.size))
+        if cache and state:
+            cache.put(state, blob.digest)
     described = replace(blob, annotations=describe(layer, moment))
     if isinstance(source, ArchiveSource):
         return _Stored(described, source.content_digest or blob.digest, source.files)
     return _Stored(described, blob.digest, {layer.path: blob.digest})
+
+
+def _known(layer: PlannedLayer, store: Store, cache: DigestCache | None, state: FileState | None) -> Descriptor | None:
+    """What is stored already, if the file's digest is known without reading it."""
+    digest = cache.get(state) if cache and state else None
+    if digest is None:
+        return None
+    blob = Descriptor(str(layer.type), digest, layer.size)
+    return blob if store.exists(blob) else None
 
 
 def _source(layer: PlannedLayer, moment: datetime) -> ArchiveSource | FileSource:

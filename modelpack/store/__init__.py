@@ -2,6 +2,7 @@
 
 from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Store
 from modelpack.store.copy import Copied, copy
+from modelpack.store.digests import DigestCache, FileState
 from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, HttpOptions, Proxies, StaticCredentials
 from modelpack.store.layout import Garbage, Incoming, LayoutStore
 from modelpack.store.memory import MemoryStore
@@ -31,9 +32,11 @@ __all__ = [
     "Credential",
     "Credentials",
     "Deleting",
+    "DigestCache",
     "DockerConfig",
     "Event",
     "FileSource",
+    "FileState",
     "Garbage",
     "HashingSource",
     "HttpOptions",

@@ -49,7 +49,7 @@ def copy(
     observe(Event("plan", "", sum(blob.size for blob in blobs)))
     mover = _Mover(source, target, observe, threading.Event())
     try:
-        moved = each(mover.blob, blobs, jobs)
+        moved = each(mover.blob, blobs, jobs, size=lambda blob: blob.size)
     finally:
         mover.stop.set()
     for document in documents.values():

@@ -143,11 +143,13 @@ class _Run:
             self._claims.file(PurePosixPath(path))
         self._staging.prepare(entry.descriptor for entry in plan.fetch)
         self._check_space(plan.fetch)
+        kept = sum(plan.kept[path].old.size for path in plan.kept)
+        self._observe(Event("plan", "", kept + sum(entry.size for entry in plan.fetch)))
         for path in sorted(plan.kept):
             self._observe(Event("exists", path, plan.kept[path].old.size))
         try:
             # A blob that several files share is fetched once; the others then find it whole.
-            several = each(self._layers, _by_digest(plan.fetch), jobs)
+            several = each(self._layers, _by_digest(plan.fetch), jobs, size=lambda group: group[0].size)
         finally:
             self._stopped.set()
         return [staged for files in several for staged in files]

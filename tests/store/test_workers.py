@@ -6,6 +6,7 @@ import time
 import pytest
 
 from modelpack.store import each
+from modelpack.store.workers import CROWD, SMALL
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 2, 50])
@@ -61,3 +62,27 @@ def test_even_an_exit_is_handed_over() -> None:
 
     with pytest.raises(SystemExit):
         each(work, [1, 2], 2)
+
+
+def test_small_items_go_first_and_many_at_a_time() -> None:
+    running: list[int] = []
+    most: dict[bool, int] = {True: 0, False: 0}
+    order: list[bool] = []
+    lock = threading.Lock()
+
+    def work(size: int) -> int:
+        small = size <= SMALL
+        with lock:
+            order.append(small)
+            running.append(size)
+            most[small] = max(most[small], sum((one <= SMALL) == small for one in running))
+        time.sleep(0.02)
+        with lock:
+            running.remove(size)
+        return size
+
+    sizes = [SMALL + 1 + number if number % 2 else number for number in range(64)]
+    assert each(work, sizes, 2, size=lambda size: size) == sizes
+    assert most[False] == 2
+    assert 2 < most[True] <= 2 * CROWD
+    assert order[:16] == [True] * 16

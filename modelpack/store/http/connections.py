@@ -95,6 +95,33 @@ class _Watched(io.RawIOBase):
         super().close()
 
 
+class _Buffered(io.BufferedReader):
+    """Hands over what arrived before a connection broke, and only then the error: it need not come again."""
+
+    def __init__(self, raw: _Watched) -> None:
+        super().__init__(raw)
+        # The first read empties what came along with the headers; from then on bytes go straight into the caller's buffer.
+        self._step = io.DEFAULT_BUFFER_SIZE
+        self._error: OSError | None = None
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        filled = 0
+        while filled < len(view) and self._error is None:
+            try:
+                length = self.readinto1(view[filled : filled + self._step])
+            except OSError as error:
+                self._error = error
+                break
+            self._step = CHUNK
+            filled += length
+            if not length:
+                break
+        if self._error is not None and not filled:
+            raise self._error
+        return filled
+
+
 class _Answer(http.client.HTTPResponse):
     """A response whose bytes are watched from the status line on."""
 
@@ -102,7 +129,7 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(sock, **keywords)
         raw = self.fp.detach()  # http.client makes a BufferedReader
         self._watched = _Watched(raw, options.minimum_rate, options.read_timeout)
-        self.fp = io.BufferedReader(self._watched)
+        self.fp = _Buffered(self._watched)
 
     def begin(self) -> None:
         super().begin()
