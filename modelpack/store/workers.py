@@ -25,14 +25,15 @@ def each(
     """Call ``function`` with each item, ``jobs`` at a time; the results in the order of the items.
 
     With ``size`` (bytes of an item), small items go first and eight times as many at a time: they wait for round trips, not for
-    bytes. The first error ends it: what has not begun does not begin, and the error is raised here. Threads are daemons, and
+    bytes; one job stays one. The first error ends it: what has not begun does not begin, and the error is raised here. Threads are daemons, and
     even a single item gets one, so that Ctrl-C does not wait for a socket.
     """
     work = list(items)
     jobs = max(jobs, 1)
     large = {number for number, item in enumerate(work) if size is None or size(item) > SMALL}
     lane = threading.Semaphore(jobs)
-    workers = jobs if len(large) == len(work) else jobs * CROWD
+    crowd = jobs > 1 and len(large) < len(work)
+    workers = jobs * CROWD if crowd else jobs
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Result | BaseException, bool]] = queue.SimpleQueue()
     stop = threading.Event()
@@ -50,7 +51,7 @@ def each(
                 done.put((number, error, False))
                 return
 
-    for number in sorted(range(len(work)), key=lambda number: number in large):
+    for number in sorted(range(len(work)), key=lambda number: crowd and number in large):
         todo.put(number)
     for _ in range(min(workers, len(work))):
         threading.Thread(target=run, daemon=True).start()

@@ -173,7 +173,8 @@ def test_tells_its_observer(root: Path) -> None:
     assert {event.name for event in events if event.action == "end"} == set(sizes)
     passed: Counter[str] = Counter()
     for event in events:
-        passed[event.name] += event.count
+        if event.action != "plan":
+            passed[event.name] += event.count
     assert dict(passed) == sizes
 
 

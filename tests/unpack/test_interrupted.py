@@ -26,7 +26,7 @@ from modelpack.unpack import unpack
 number, destination, slow = sys.argv[1:]
 store, manifest, _ = version(int(number), float(slow))
 print("ready", flush=True)
-unpack(store, manifest, Path(destination))
+unpack(store, manifest, Path(destination), jobs=1)
 print("done", flush=True)
 """
 
