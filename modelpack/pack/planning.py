@@ -32,9 +32,10 @@ def plan(
 ) -> Plan:
     """Plan to pack a folder, or the files of it that a Modelfile or Kitfile lists.
 
-    Patterns are those of gitignore. ``exclude`` goes before ``include``, which rescues what ``.modelpackignore`` or the
-    usual rules (hidden files, compiled Python, Modelfiles) leave out. ``kinds`` maps patterns to kinds, before the built-in
-    tables. ``follow_links`` lets symbolic links lead anywhere, not only inside the folder.
+    Patterns are those of gitignore. With ``include``, exactly what matches is taken, also what ``.modelpackignore`` or the
+    usual rules (hidden files, compiled Python, Modelfiles) would leave out; ``exclude`` goes before it. ``kinds`` maps
+    patterns to kinds, before the built-in tables. ``follow_links`` lets symbolic links lead anywhere, not only inside the
+    folder.
 
     Raises InputError: nothing to pack, links that escape, names that cannot be unpacked everywhere, special files;
     DocumentError: an ignore file, Modelfile or Kitfile breaks its grammar; UnsupportedFormat: a Kitfile asks for what a

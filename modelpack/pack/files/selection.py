@@ -1,4 +1,8 @@
-"""Which files of a folder belong to the model: exclude, then include, then ``.modelpackignore``, then what is skipped anyway."""
+"""Which files of a folder belong to the model.
+
+What matches an exclude pattern does not. With include patterns, exactly what matches one of them does, hidden or not. Without,
+``.modelpackignore`` decides, and then the rules for what is skipped anyway.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ from modelpack.errors import DocumentError, InputError
 from modelpack.pack.files.globs import Glob, component
 
 IGNORE_FILE = ".modelpackignore"
+NOT_INCLUDED = "not included"
+"""An objection that nobody needs to be told: the user said what to take."""
+
 MAX_IGNORE_FILE = 64 << 10
 MAX_PATTERNS = 1000
 """Bytes in an ignore file; lines that count in it."""
@@ -95,6 +102,8 @@ class Selection:
             return "excluded"
         if any(pattern.matches_within(path, folder=folder) or pattern.names(path) for pattern in self.include):
             return ""
+        if self.include and not folder:
+            return NOT_INCLUDED
         name = path.rpartition("/")[2]
         if name == IGNORE_FILE:
             return "hidden"

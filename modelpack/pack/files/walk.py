@@ -15,7 +15,7 @@ from typing import NoReturn, Self
 
 from modelpack.errors import InputError
 from modelpack.pack.files.names import MAX_DEPTH, check_path
-from modelpack.pack.files.selection import Selection
+from modelpack.pack.files.selection import NOT_INCLUDED, Selection
 
 MAX_FILES = 100_000
 MAX_SEEN = 1_000_000
@@ -114,7 +114,8 @@ class Folder:
             # A folder and a link to one are asked about alike; whether a link may be followed is only asked if it is wanted.
             into = is_folder(folder / name)
             if reason := selection.objection(inner, folder=into):
-                self.skipped.append(f"{inner}: {reason}")
+                if reason != NOT_INCLUDED:
+                    self.skipped.append(f"{inner}: {reason}")
                 continue
             real = self.resolve(inner)
             if not into:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from modelpack.errors import DocumentError, InputError
 from modelpack.pack.files import IGNORE_FILE, IgnoreFile, Selection
 from modelpack.pack.files.globs import parents
+from modelpack.pack.files.selection import NOT_INCLUDED
 
 
 def _selected(path: str, selection: Selection) -> bool:
@@ -70,8 +71,10 @@ def test_exclude_goes_before_include_before_skip(path: str, expected: bool) -> N
 def test_include_goes_before_the_ignore_file() -> None:
     selection = Selection.of(["a.log"], [], IgnoreFile.parse("*.log\n!.keep\n"))
     assert _selected("a.log", selection)
-    assert selection.objection("b.log") == f"in {IGNORE_FILE}"
-    assert _selected(".keep", selection)
+    assert selection.objection("b.log") == selection.objection(".keep") == NOT_INCLUDED
+    without = Selection.of([], [], selection.ignore)
+    assert without.objection("b.log") == f"in {IGNORE_FILE}"
+    assert _selected(".keep", without)
 
 
 def test_reads_comments_negation_escapes_and_spaces() -> None:
