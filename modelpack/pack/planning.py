@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelpack.errors import InputError
 from modelpack.oci import Kind
-from modelpack.pack.files import MAX_FILES, Classifier, Folder, IgnoreFile, Selection, check_distinct
+from modelpack.pack.files import IGNORE_FILE, MAX_FILES, Classifier, Folder, IgnoreFile, Selection, check_distinct
 from modelpack.pack.layering import layers
 from modelpack.pack.plan import Entry, Layout, Plan
 from modelpack.pack.recipes import Recipe, gather, read_kitfile, read_modelfile
@@ -58,7 +58,7 @@ def plan(
         entries=entries,
         layers=layers(entries, layout or Layout()),
         overrides=overrides,
-        notes=(*(recipe.notes if recipe else ()), *_notes(folder.skipped)),
+        notes=(*(recipe.notes if recipe else ()), *_unread(folder, kitfile), *_notes(folder.skipped)),
     )
 
 
@@ -90,6 +90,13 @@ def _folder_name(root: Path) -> str:
     """The folder's name, or the repository's for a snapshot in a Hugging Face cache."""
     snapshot = _SNAPSHOT.fullmatch(root.as_posix())
     return snapshot[1] if snapshot else root.name
+
+
+def _unread(folder: Folder, kitfile: Path | None) -> tuple[str, ...]:
+    """Rules of another grammar that their author may count on."""
+    if kitfile and (folder.root / ".kitignore").exists():
+        return (f".kitignore is not read; its patterns would have to be in {IGNORE_FILE}",)
+    return ()
 
 
 def _notes(skipped: Iterable[str]) -> tuple[str, ...]:

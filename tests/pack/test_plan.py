@@ -105,6 +105,8 @@ def test_a_kitfile(root: Path, tmp_path: Path) -> None:
     assert (kinds["sub/empty.json"], kinds["config.json"]) == (Kind.CODE, Kind.CONFIG)
     assert (decided.name, decided.overrides) == ("mine", {"name": "mine"})
     assert len(decided.notes) == 1
+    (root / ".kitignore").write_text("*.sh")
+    assert plan(root, kitfile=tmp_path / "Kitfile").notes[1].startswith(".kitignore is not read")
 
 
 def test_not_both(root: Path) -> None:

@@ -6,8 +6,10 @@ What matches an exclude pattern does not. With include patterns, exactly what ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -21,17 +23,6 @@ NOT_INCLUDED = "not included"
 MAX_IGNORE_FILE = 64 << 10
 MAX_PATTERNS = 1000
 """Bytes in an ignore file; lines that count in it."""
-
-# As modctl does (pkg/modelfile/constants.go, skipPatterns), and Windows' and macOS' litter. Hidden files come first.
-_SKIPPED = tuple(
-    (component(text, ignore_case=True), why)
-    for text, why in (
-        (".*", "hidden"),
-        ("modelfile", "a Modelfile"),
-        ("__pycache__", "compiled Python"),
-        ("*.py[cod]", "compiled Python"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +101,19 @@ class Selection:
         ignored = self.ignore.decide(path, folder=folder)
         if ignored is not None:
             return f"in {IGNORE_FILE}" if ignored else ""
-        return next((why for pattern, why in _SKIPPED if pattern.fullmatch(name)), "")
+        return next((why for pattern, why in _skipped() if pattern.fullmatch(name)), "")
+
+
+@cache
+def _skipped() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What modctl skips (pkg/modelfile/constants.go, skipPatterns)."""
+    patterns = {
+        ".*": "hidden",
+        "modelfile": "a Modelfile",
+        "__pycache__": "compiled Python",
+        "*.py[cod]": "compiled Python",
+    }
+    return tuple((component(text, ignore_case=True), why) for text, why in patterns.items())
 
 
 def _without_trailing_spaces(line: str) -> str:
