@@ -20,14 +20,20 @@ from tests.store.clients import NAME, QUICK, Recorder, connect, stored
 LOGIN = ("robot", "canary-password")
 
 CHALLENGES = [
-    ('Bearer realm="https://a/t",service="s",scope="x:y:z"', "bearer", {"realm": "https://a/t", "service": "s", "scope": "x:y:z"}),
-    ('bearer Realm = "https://a/t" , Service=s', "bearer", {"realm": "https://a/t", "service": "s"}),
-    ('Bearer realm="https://a/t",scope="repository:a:pull,push"', "bearer", {"realm": "https://a/t", "scope": "repository:a:pull,push"}),
-    (r'Bearer realm="a\"b\\c"', "bearer", {"realm": r"a\"b\c".replace(r"\"", '"')}),
+    ('Bearer realm="https://a/t",service="s",scope="x:y:z"', "bearer",
+     {"realm": "https://a/t", "service": "s", "scope": "x:y:z"}),
+    ('bearer Realm = "https://a/t" , Service=s', "bearer",
+     {"realm": "https://a/t", "service": "s"}),
+    ('Bearer realm="https://a/t",scope="repository:a:pull,push"', "bearer",
+     {"realm": "https://a/t", "scope": "repository:a:pull,push"}),
+    (r'Bearer realm="a\"b\\c"', "bearer",
+     {"realm": r"a\"b\c".replace(r"\"", '"')}),
     ('Basic realm="r"', "basic", {"realm": "r"}),
     ("BASIC", "basic", {}),
-    ('Basic realm="r", Bearer realm="https://a/t",service="s"', "bearer", {"realm": "https://a/t", "service": "s"}),
-    ('Bearer realm="https://a/t",realm="https://evil/t"', "bearer", {"realm": "https://a/t"}),
+    ('Basic realm="r", Bearer realm="https://a/t",service="s"', "bearer",
+     {"realm": "https://a/t", "service": "s"}),
+    ('Bearer realm="https://a/t",realm="https://evil/t"', "bearer",
+     {"realm": "https://a/t"}),
     ("Bearer ", "bearer", {}),
     ("Negotiate", "negotiate", {}),
     ("", "", {}),
@@ -40,7 +46,9 @@ def test_a_challenge(header: str, scheme: str, parameters: dict[str, str]) -> No
     assert parse_challenge(header) == (scheme, parameters)
 
 
-@pytest.mark.parametrize("header", ["Bearer " + "a" * 60_000, "Bearer " + '"\\' * 30_000, "Bearer realm=" + '"' * 60_000])
+@pytest.mark.parametrize(
+    "header", ["Bearer " + "a" * 60_000, "Bearer " + '"\\' * 30_000, "Bearer realm=" + '"' * 60_000]
+)
 def test_a_long_challenge_costs_little_time(header: str) -> None:
     begun = time.monotonic()
     parse_challenge(header)
@@ -180,12 +188,20 @@ NONSENSE: dict[str, tuple[effects.Fault, type[ModelPackError], str]] = {
     "a line break": (effects.reply(200, b'{"token":"a\\r\\nX: y"}'), DocumentError, "a token is required"),
     "not ASCII": (effects.reply(200, '{"token":"é"}'.encode()), DocumentError, "a token is required"),
     "a bomb": (effects.reply(200, b"[" * 60_000), DocumentError, "nested deeper"),
-    "too large": (effects.reply(200, b'{"token":"%s"}' % (b"x" * MAX_TOKEN_BODY)), DocumentError, "more than 65536 bytes"),
+    "too large": (
+        effects.reply(200, b'{"token":"%s"}' % (b"x" * MAX_TOKEN_BODY)),
+        DocumentError,
+        "more than 65536 bytes",
+    ),
     "endless": (effects.flood(1 << 30, declared=False), DocumentError, "more than 65536 bytes"),
     "refused": (effects.status(403), AccessDenied, "answered 403"),
     "a redirect": (effects.redirect("http://elsewhere.example/"), AccessDenied, "answered 307"),
     "busy": (effects.status(503), Unavailable, "answered 503"),
-    "cut off": (effects.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), Unavailable, "broke off|before the end"),
+    "cut off": (
+        effects.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
+        Unavailable,
+        "broke off|before the end",
+    ),
     "hung up": (effects.hang_up(), Unavailable, "no answer from http://127.0.0.1"),
     "dripping": (effects.drip(1, 0.02), Unavailable, "fewer than"),
 }
@@ -194,7 +210,10 @@ NONSENSE: dict[str, tuple[effects.Fault, type[ModelPackError], str]] = {
 @pytest.mark.parametrize("name", NONSENSE)
 def test_a_token_server_that_does_not_do_its_work(name: str) -> None:
     fault, kind, message = NONSENSE[name]
-    with guarded("token") as faulty, connect(faulty, login=LOGIN, read_timeout=0.3, minimum_rate=4000, retries=2) as store:
+    with (
+        guarded("token") as faulty,
+        connect(faulty, login=LOGIN, read_timeout=0.3, minimum_rate=4000, retries=2) as store,
+    ):
         faulty.on("GET", "/token", fault, times=None)
         with pytest.raises(kind, match=message) as caught:
             store.registry.ping()
@@ -329,6 +348,9 @@ def test_what_credentials_raise_goes_through() -> None:
             raise DocumentError("config.json", "", f"broken for {host}")
 
     for kind in ("basic", "token"):
-        with guarded(kind) as faulty, Registry(faulty.host, QUICK, Broken()) as registry:
-            with pytest.raises(DocumentError, match="broken for 127.0.0.1"):
-                registry.ping()
+        with (
+            guarded(kind) as faulty,
+            Registry(faulty.host, QUICK, Broken()) as registry,
+            pytest.raises(DocumentError, match=r"broken for 127.0.0.1"),
+        ):
+            registry.ping()

@@ -119,7 +119,7 @@ def test_a_damaged_file(tmp_path: Path, document: Any, message: str) -> None:
 
 def test_no_file_means_no_credentials(config: DockerConfig) -> None:
     assert config.get("r.example") is None
-    with pytest.raises(NotFound, match="not logged in to r.example"):
+    with pytest.raises(NotFound, match=r"not logged in to r.example"):
         config.erase("r.example")
 
 
@@ -128,7 +128,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read .*: Is a directory"):
+    with pytest.raises(InputError, match=r"cannot read .*: Is a directory"):
         DockerConfig(tmp_path).get("r.example")
 
 
@@ -186,7 +186,7 @@ def test_a_write_that_fails_leaves_the_old_file(config: DockerConfig, monkeypatc
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.json, "dump", full)
+    monkeypatch.setattr(json, "dump", full)
     with pytest.raises(NoSpace, match="no space left for"):
         config.store("r.example", Credential("user", "new"))
     monkeypatch.undo()

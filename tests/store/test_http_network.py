@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,11 @@ def test_a_private_authority(secure: FaultyRegistry, authority: Authority) -> No
 def test_an_authority_that_is_not_trusted(secure: FaultyRegistry, which: str, tmp_path: Path) -> None:
     ca = make_authority(tmp_path).ca if which == "another" else None
     observe = Recorder()
-    with connect(secure, observe=observe, plain_http=False, tls=TLS(ca_file=ca)) as store:
-        with pytest.raises(Unavailable, match="cannot verify the certificate of https://127.0.0.1") as caught:
-            store.registry.ping()
+    with (
+        connect(secure, observe=observe, plain_http=False, tls=TLS(ca_file=ca)) as store,
+        pytest.raises(Unavailable, match=r"cannot verify the certificate of https://127.0.0.1") as caught,
+    ):
+        store.registry.ping()
     assert "--ca-file" in caught.value.hint
     assert observe.notes == []  # it will not get better
 
@@ -51,9 +54,11 @@ def test_a_certificate_for_another_name(
     find = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda _, *rest, **more: find("127.0.0.1", *rest, **more))
     secure.host = secure.host.replace("127.0.0.1", "registry.example")
-    with connect(secure, tls=TLS(ca_file=authority.ca)) as store:
-        with pytest.raises(Unavailable, match="registry.example:[0-9]+: Hostname mismatch"):
-            store.registry.ping()
+    with (
+        connect(secure, tls=TLS(ca_file=authority.ca)) as store,
+        pytest.raises(Unavailable, match=r"registry.example:[0-9]+: Hostname mismatch"),
+    ):
+        store.registry.ping()
 
 
 def test_no_verification_at_all_if_so_spelled(secure: FaultyRegistry) -> None:
@@ -69,9 +74,11 @@ def test_mutual_tls(authority: Authority) -> None:
         ours = TLS(ca_file=authority.ca, certificate=authority.client, key=authority.client_key)
         with connect(faulty, login=LOGIN, tls=ours) as store:
             store.registry.ping()
-        with connect(faulty, login=LOGIN, tls=TLS(ca_file=authority.ca), retries=1) as store:
-            with pytest.raises(Unavailable, match="no TLS with|no answer from"):
-                store.registry.ping()
+        with (
+            connect(faulty, login=LOGIN, tls=TLS(ca_file=authority.ca), retries=1) as store,
+            pytest.raises(Unavailable, match=r"no TLS with|no answer from"),
+        ):
+            store.registry.ping()
 
 
 def test_a_handshake_that_never_ends(authority: Authority) -> None:
@@ -81,15 +88,19 @@ def test_a_handshake_that_never_ends(authority: Authority) -> None:
         silent = FaultyRegistry()
         silent.host = f"127.0.0.1:{listening.getsockname()[1]}"
         begun = time.monotonic()
-        options = {"connect_timeout": 0.2, "read_timeout": 30, "retries": 1}
-        with connect(silent, tls=TLS(ca_file=authority.ca), **options) as store:
-            with pytest.raises(Unavailable, match="timed out"):
-                store.registry.ping()
+        options: dict[str, Any] = {"connect_timeout": 0.2, "read_timeout": 30, "retries": 1}
+        with (
+            connect(silent, tls=TLS(ca_file=authority.ca), **options) as store,
+            pytest.raises(Unavailable, match="timed out"),
+        ):
+            store.registry.ping()
         assert time.monotonic() - begun < 2
         silent._wire.server_close()
 
 
-def test_https_to_http_is_no_redirect_to_follow(secure: FaultyRegistry, authority: Authority, faulty: FaultyRegistry) -> None:
+def test_https_to_http_is_no_redirect_to_follow(
+    secure: FaultyRegistry, authority: Authority, faulty: FaultyRegistry
+) -> None:
     secure.guard.kind = "none"
     with connect(secure, tls=TLS(ca_file=authority.ca)) as store:
         secure.on("GET", "/blobs/", effects.redirect(f"{faulty.url}{{path}}"))
@@ -122,7 +133,7 @@ def test_a_signature_in_a_url_is_not_shown(faulty: FaultyRegistry) -> None:
 
 
 def test_https_through_a_proxy(secure: FaultyRegistry, authority: Authority, proxy: Proxy) -> None:
-    options = {"tls": TLS(ca_file=authority.ca), "proxies": Proxies(https=proxy.proxy_url)}
+    options: dict[str, Any] = {"tls": TLS(ca_file=authority.ca), "proxies": Proxies(https=proxy.proxy_url)}
     with connect(secure, login=LOGIN, **options) as store:
         assert store.read(stored(secure, b"weights")) == b"weights"
     assert set(proxy.requests) == {("CONNECT", secure.host)}
@@ -146,9 +157,11 @@ def test_a_proxy_that_wants_a_password(scheme: str, authority: Authority) -> Non
         with connect(faulty, tls=tls, proxies=Proxies(http=url, https=url)) as store:
             store.registry.ping()
         wrong = f"http://us%20er:canary@{proxy.host}"
-        with connect(faulty, tls=tls, proxies=Proxies(http=wrong, https=wrong)) as store:
-            with pytest.raises(AccessDenied, match="407") as caught:
-                store.registry.ping()
+        with (
+            connect(faulty, tls=tls, proxies=Proxies(http=wrong, https=wrong)) as store,
+            pytest.raises(AccessDenied, match="407") as caught,
+        ):
+            store.registry.ping()
         assert "canary" not in str(caught.value) + caught.value.hint
         assert "prox" in str(caught.value) + caught.value.hint
         assert proxy.refused == 1
@@ -157,10 +170,12 @@ def test_a_proxy_that_wants_a_password(scheme: str, authority: Authority) -> Non
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_not_there(faulty: FaultyRegistry, scheme: str) -> None:
     place = f"127.0.0.1:{free_port()}"
-    options = {"plain_http": scheme == "http", "proxies": Proxies(http=place, https=place)}
-    with connect(faulty, **options) as store:
-        with pytest.raises(Unavailable, match=f"no answer from the proxy {place}, on the way to {scheme}://") as caught:
-            store.registry.ping()
+    options: dict[str, Any] = {"plain_http": scheme == "http", "proxies": Proxies(http=place, https=place)}
+    with (
+        connect(faulty, **options) as store,
+        pytest.raises(Unavailable, match=f"no answer from the proxy {place}, on the way to {scheme}://") as caught,
+    ):
+        store.registry.ping()
     assert "HTTPS_PROXY" in caught.value.hint
 
 
@@ -169,9 +184,11 @@ def test_a_proxy_that_cannot_reach_the_registry(secure: FaultyRegistry, monkeypa
         handler = broken._wire.RequestHandlerClass
         monkeypatch.setattr(handler, "do_CONNECT", lambda self: self._exchange(), raising=False)
         broken.on("CONNECT", "", lambda _: Reply(502), times=None)
-        with connect(secure, plain_http=False, retries=2, proxies=Proxies(https=broken.host)) as store:
-            with pytest.raises(Unavailable, match=f"the proxy {broken.host} answered 502 when asked for https://"):
-                store.registry.ping()
+        with (
+            connect(secure, plain_http=False, retries=2, proxies=Proxies(https=broken.host)) as store,
+            pytest.raises(Unavailable, match=f"the proxy {broken.host} answered 502 when asked for https://"),
+        ):
+            store.registry.ping()
         assert broken.count("CONNECT") == 2
 
 

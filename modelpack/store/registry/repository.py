@@ -48,7 +48,7 @@ class RegistryStore(Store):
     def resolve(self, name: str) -> Descriptor:
         """The manifest or index that a tag or digest names; it is read once and kept for the reader that follows."""
         asked = Digest.parse(name) if ":" in name else None
-        request = Request("GET", f"{self.base}/manifests/{quote(name, safe=':')}", self.pull_scope, {"Accept": _ACCEPT})
+        request = Request("GET", self._named(name), self.pull_scope, {"Accept": _ACCEPT})
         response, raw = self.registry.client.fetch(request)
         digest = Digest.of(raw, asked.algorithm if asked else "sha256")
         if asked not in (None, digest) or not _agrees(response, raw):
@@ -69,7 +69,7 @@ class RegistryStore(Store):
 
     def untag(self, name: str) -> None:
         """Remove a tag. Raises NotFound, UnsupportedFormat (many registries only delete whole manifests)."""
-        self._delete(f"{self.base}/manifests/{quote(name, safe=':')}", f"deleting the tag {name}")
+        self._delete(self._named(name), f"deleting the tag {name}")
 
     def delete(self, descriptor: Descriptor) -> None:
         """Remove a document with all its tags. Raises NotFound, UnsupportedFormat."""
@@ -99,7 +99,7 @@ class RegistryStore(Store):
             raw = reader.read()
         request = Request(
             "PUT",
-            f"{self.base}/manifests/{quote(name, safe=':')}",
+            self._named(name),
             self.push_scope,
             {"Content-Type": descriptor.media_type},
             BytesSource(raw),
@@ -139,6 +139,9 @@ class RegistryStore(Store):
 
     def _ingest(self, source: HashingSource) -> None:
         self._uploads.ingest(source)
+
+    def _named(self, name: str) -> str:
+        return f"{self.base}/manifests/{quote(name, safe=':', errors='replace')}"
 
     def _url(self, descriptor: Descriptor) -> str:
         part = "manifests" if is_document(descriptor.media_type) else "blobs"

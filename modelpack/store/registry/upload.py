@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from typing import Self
 from urllib.parse import quote
 
-from modelpack.errors import AccessDenied, NotFound, RegistryError, StoreError, Unavailable
+from modelpack.errors import AccessDenied, ModelPackError, NotFound, RegistryError, Unavailable
 from modelpack.oci import Descriptor
 from modelpack.store.http import Request, Response
 from modelpack.store.registry.host import Registry
@@ -119,7 +119,7 @@ class Uploads:
         return self._registry.join(base, response.headers.get("location", base))
 
     def _cancel(self, response: Response) -> None:
-        with suppress(StoreError):  # sessions that nobody finishes expire
+        with suppress(ModelPackError):  # sessions that nobody finishes expire
             location = self._location(response, self._base)
             self._registry.client.send(
                 Request("DELETE", location, self._scope, expect=_CREATED, repeatable=False)
