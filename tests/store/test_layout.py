@@ -25,6 +25,7 @@ from modelpack.errors import (
 from modelpack.oci import MAX_DOCUMENT, Descriptor, Digest, Index
 from modelpack.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
 from modelpack.store import BytesSource, Deleting, FileSource, LayoutStore, Listing, Ranged, Referring
+from modelpack.store.layout.index import LayoutIndex
 from tests.store.content import WEIGHTS, Flaky, push_model
 
 DATA = os.urandom(600_000)
@@ -242,6 +243,33 @@ def test_names(store: LayoutStore) -> None:
 def test_what_cannot_be_a_name(store: LayoutStore, name: str) -> None:
     with pytest.raises(InvalidReference):
         store.tag(push_model(store).descriptor, name)
+    assert store.tags() == ()
+
+
+def test_a_settled_index_is_parsed_once_and_every_change_is_seen(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, other = push_model(store), push_model(store, b"other")
+    store.tag(model.descriptor, "v1")
+    parsed: list[bytes] = []
+    parse = LayoutIndex.parse
+
+    def counting(raw: bytes) -> LayoutIndex:
+        parsed.append(raw)
+        return parse(raw)
+
+    monkeypatch.setattr(LayoutIndex, "parse", counting)
+    store.tags()
+    store.tags()
+    assert len(parsed) == 2  # it may change again before the clock ticks
+    monkeypatch.setattr("modelpack.store.layout.store._SETTLED", 0.0)
+    time.sleep(0.02)
+    for _ in range(3):
+        assert store.tags() == ("v1",)
+    assert len(parsed) == 3
+    LayoutStore(store.path).tag(other.descriptor, "v2")
+    assert store.tags() == ("v1", "v2")
+    write_index(store, manifests=[])
     assert store.tags() == ()
 
 

@@ -40,6 +40,7 @@ from modelpack.store.receive import os_errors, receive
 from modelpack.store.sources import CHUNK, BytesSource, FileSource, HashingSource, VerifiedSource
 
 DAY = 86400.0
+_SETTLED = 2.0
 _MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 _OURS = frozenset({".modelpack", "blobs", "index.json", "oci-layout"})
 
@@ -61,6 +62,7 @@ class LayoutStore(Store):
         self.path = Path(path)
         self._files = Files(self.path)
         self._link = link
+        self._parsed: tuple[tuple[int, ...], LayoutIndex] | None = None
         self._attached: dict[Digest, tuple[Digest | None, Descriptor]] = {}
         with os_errors(self.path):
             if create and not (self.path / "oci-layout").exists():
@@ -250,7 +252,19 @@ class LayoutStore(Store):
             return None
 
     def _index(self) -> LayoutIndex:
-        return LayoutIndex.parse(read_small(self.path / "index.json", MAX_DOCUMENT))
+        """What ``index.json`` says; parsed again only when it changed, for it is long where models are many."""
+        path = self.path / "index.json"
+        with BlobFile(path) as file, os_errors(path):
+            status = os.fstat(file.fileno())
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            known = self._parsed
+            if known and known[0] == stamp:
+                return known[1]
+            index = LayoutIndex.parse(os.pread(file.fileno(), MAX_DOCUMENT + 1, 0))
+        # A file that changes twice within one tick of the clock looks unchanged: remember only what has settled.
+        if time.time() - status.st_ctime > _SETTLED:
+            self._parsed = (stamp, index)
+        return index
 
     def _change(self, change: Callable[[LayoutIndex], LayoutIndex]) -> None:
         with self._files.locked("index"):
