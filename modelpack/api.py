@@ -108,8 +108,8 @@ def pull(
             force=force,
             jobs=access.jobs,
             observe=access.observe,
-            # Some tools leave the configuration empty: then there is nothing to compare archives with.
-            config=config if config.diff_ids else None,
+            # Some tools leave the configuration empty, or list other things there: then there is nothing to compare.
+            config=config if len(config.diff_ids) == len(manifest.layers) else None,
         )
 
 
