@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from modelpack.oci import Digest
@@ -64,9 +65,13 @@ class Client:
 
 
 def raw(client: Client, data: bytes, *, end: bool = True) -> bytes:
-    """What the server says to some bytes, until it closes the connection."""
-    with socket.create_connection(client.address, 20) as connection:
+    """What the server says to some bytes, until it closes the connection, which it may do before they are sent."""
+    said = bytearray()
+    with socket.create_connection(client.address, 20) as connection, suppress(ConnectionError):
         connection.sendall(data)
         if end:
-            connection.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            said += piece
+    return bytes(said)
