@@ -45,22 +45,24 @@ class Uploads:
             self._finish(self._pieces(location, body), descriptor, None)
 
         try:
-            self._retry(whole, body, descriptor)
+            self._retry(whole, body, [descriptor])
         except RegistryError as error:
             if error.status != _TOO_LARGE:
                 raise
-            self._retry(chunked, body, descriptor)
+            self._retry(chunked, body, [descriptor])
 
     def ingest(self, source: HashingSource) -> None:
         """Send while hashing, then name it: POST, PATCH, PUT. Where PATCH is not allowed, hash first and push then."""
         body = _Body(source)
+        known: list[Descriptor] = []
 
         def attempt(location: str) -> None:
             location = self._pieces(location, body) if source.size is None else self._stream(location, body)
-            self._finish(location, Descriptor("", source.digest, source.length), None)
+            known.append(Descriptor("", source.digest, source.length))
+            self._finish(location, known[-1], None)
 
         try:
-            self._retry(attempt, body, None)
+            self._retry(attempt, body, known)
         except RegistryError as error:
             if error.method != "PATCH" or error.status not in _NO_PATCH:
                 raise
@@ -125,8 +127,11 @@ class Uploads:
                 Request("DELETE", location, self._scope, expect=_CREATED, repeatable=False)
             ).drain()
 
-    def _retry(self, attempt: Callable[[str], None], body: _Body, descriptor: Descriptor | None) -> None:
-        """A whole upload again, with a new session, when one breaks off or the registry lost its session."""
+    def _retry(self, attempt: Callable[[str], None], body: _Body, known: list[Descriptor]) -> None:
+        """A whole upload again, with a new session, when one breaks off or the registry lost its session.
+
+        ``known`` ends with what was sent, as soon as that is known.
+        """
         client = self._registry.client
         number = 1
         while True:
@@ -139,9 +144,9 @@ class Uploads:
                 if not worth_it or number >= client.retries:
                     body.revoke()
                     raise
-                client.pause(number, str(descriptor.digest if descriptor else "upload"), str(error))
+                client.pause(number, str(known[-1].digest) if known else "upload", str(error))
             # Perhaps it arrived, and only the answer was lost.
-            if descriptor is not None and self._exists(descriptor):
+            if known and self._exists(known[-1]):
                 return None
             body.revoke()
             number += 1
