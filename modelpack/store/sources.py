@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from modelpack.errors import DigestMismatch, InputError, NotFound, SizeMismatch
 from modelpack.oci import Descriptor, Digest, new_hasher
+from modelpack.store.hashing import beside
 
 if TYPE_CHECKING:
     from modelpack.oci import Hasher
@@ -170,7 +171,8 @@ class Reader(AbstractContextManager["Reader"]):
 class VerifyingReader(Reader):
     """Hands over the bytes of one descriptor, and raises before the last of them if they are not those.
 
-    It may start in the middle: ``hasher`` has then seen the first ``offset`` bytes.
+    It may start in the middle: ``hasher`` has then seen the first ``offset`` bytes. A buffer must stay as it is until the next
+    call: it is hashed while the caller sends or writes it.
     """
 
     def __init__(
@@ -183,7 +185,7 @@ class VerifyingReader(Reader):
     ) -> None:
         super().__init__(stream, count)
         self._descriptor = descriptor
-        self._hasher = hasher or new_hasher(descriptor.digest.algorithm)
+        self._hasher = beside(hasher or new_hasher(descriptor.digest.algorithm), descriptor.size - offset)
         self.position = offset
         self._tell(offset)
         if descriptor.size == offset:
@@ -194,6 +196,7 @@ class VerifyingReader(Reader):
         left = self._descriptor.size - self.position
         if left == 0 or not len(buffer):
             return 0
+        self._hasher.settle()
         length = super().readinto(buffer[:left])
         if length == 0:
             raise SizeMismatch(
@@ -214,6 +217,11 @@ class VerifyingReader(Reader):
                 hint="it was altered or damaged after it was pushed",
             )
         self._complete = True
+
+    def close(self) -> None:
+        """Release the stream and the thread."""
+        self._hasher.close()
+        super().close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,17 +286,18 @@ class HashingSource:
 
 
 class HashingReader(Reader):
-    """Hashes what passes, and tells its source at the end."""
+    """Hashes what passes, and tells its source at the end. As with :class:`VerifyingReader`, buffers must stay as they are."""
 
     def __init__(self, owner: HashingSource, count: Count | None = None) -> None:
         super().__init__(owner.source.open(), count)
         self._owner = owner
-        self._hasher = new_hasher("sha256")
+        self._hasher = beside(new_hasher("sha256"), owner.size)
         if owner.size == 0:
             self._finish_empty()
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill (part of) the buffer. Raises SizeMismatch if the content turns out shorter or longer than it was."""
+        self._hasher.settle()
         length = super().readinto(buffer)
         self._hasher.update(buffer[:length])
         if length == 0 or self.position == self._owner.size:
@@ -299,3 +308,8 @@ class HashingReader(Reader):
         grown = self._stream.readinto(memoryview(bytearray(1))) or 0
         self._owner.finish(Digest("sha256", self._hasher.hexdigest()), self.position + grown)
         self._complete = True
+
+    def close(self) -> None:
+        """Release the stream and the thread."""
+        self._hasher.close()
+        super().close()

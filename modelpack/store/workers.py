@@ -24,9 +24,9 @@ def each(
 ) -> list[Result]:
     """Call ``function`` with each item, ``jobs`` at a time; the results in the order of the items.
 
-    With ``size`` (bytes of an item), small items go first and eight times as many at a time: they wait for round trips, not for
-    bytes; one job stays one. The first error ends it: what has not begun does not begin, and the error is raised here. Threads are daemons, and
-    even a single item gets one, so that Ctrl-C does not wait for a socket.
+    With ``size`` (bytes of an item), small items go first and eight times as many at a time: they wait for round trips, not
+    for bytes; one job stays one. The first error ends it: what has not begun does not begin, and the error is raised here.
+    Threads are daemons, and even a single item gets one, so that Ctrl-C does not wait for a socket.
     """
     work = list(items)
     jobs = max(jobs, 1)
