@@ -10,7 +10,7 @@ from modelpack.oci.mediatypes import DOCKER_MANIFEST, MODEL_CONFIG, MODEL_MANIFE
 from modelpack.store import BytesSource, LayoutStore
 from tests.serve.client import Answer, Client
 from tests.store.content import WEIGHTS, push_model
-from tests.store.test_layout import blob, write_index
+from tests.store.layout.places import blob, write_index
 
 
 def model(client: Client, weights: bytes = b"weights", subject: Descriptor | None = None, kind: str = "") -> Manifest:

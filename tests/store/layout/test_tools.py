@@ -14,11 +14,6 @@ from tests.store.content import push_model
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LayoutStore:
-    return LayoutStore(tmp_path / "layout")
-
-
-@pytest.fixture
 def model(store: LayoutStore) -> Manifest:
     manifest = push_model(store)
     store.tag(manifest.descriptor, "v1")

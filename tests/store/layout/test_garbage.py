@@ -13,12 +13,7 @@ from modelpack.oci import Descriptor, Digest, Index
 from modelpack.oci.mediatypes import OCI_INDEX
 from modelpack.store import BytesSource, LayoutStore
 from tests.store.content import WEIGHTS, push_model
-from tests.store.test_layout import blob, write_index
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LayoutStore:
-    return LayoutStore(tmp_path / "layout")
+from tests.store.layout.places import blob, write_index
 
 
 def test_all_that_an_entry_leads_to_is_needed(store: LayoutStore) -> None:
