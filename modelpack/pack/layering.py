@@ -9,8 +9,8 @@ from itertools import chain, count
 from modelpack.errors import InputError
 from modelpack.oci import Codec, JSONObject, Kind, LayerType, dumps
 from modelpack.oci.mediatypes import FILE_METADATA, FILEPATH, MEDIATYPE_UNTESTED, TITLE
-from modelpack.pack.files import parents
 from modelpack.pack.plan import Entry, Layout, PlannedLayer
+from modelpack.paths import parents
 
 ORDER = (Kind.CONFIG, Kind.WEIGHT, Kind.CODE, Kind.DOC, Kind.DATASET)
 """As modctl orders them; data sets, which it leaves out, come last: whoever runs a model needs them least."""

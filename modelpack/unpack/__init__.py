@@ -1,19 +1,15 @@
 """A graph becomes files again, or some of the files."""
 
 from modelpack.unpack.layers import LayerEntry, contents
-from modelpack.unpack.paths import MARKER, Claims, safe_path
 from modelpack.unpack.selection import EVERYTHING, Selection, matches
 from modelpack.unpack.unpacking import Unpacked, unpack
 
 __all__ = [
     "EVERYTHING",
-    "MARKER",
-    "Claims",
     "LayerEntry",
     "Selection",
     "Unpacked",
     "contents",
     "matches",
-    "safe_path",
     "unpack",
 ]

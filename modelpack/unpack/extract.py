@@ -9,11 +9,11 @@ from pathlib import Path
 
 from modelpack.errors import ContentError
 from modelpack.oci import Digest, new_hasher
+from modelpack.paths import Claims
 from modelpack.store import Count, Store
 from modelpack.unpack.archive import TarReader, inflated
 from modelpack.unpack.destination import os_errors
 from modelpack.unpack.layers import LayerEntry, bounded_mtime
-from modelpack.unpack.paths import Claims
 
 
 @dataclass(frozen=True, slots=True)

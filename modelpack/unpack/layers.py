@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from modelpack.errors import DocumentError, ModelPackError, UnsafePath, UnsupportedFormat
 from modelpack.oci import Codec, Descriptor, JSONObject, Kind, LayerType, Manifest, annotation, loads_object
 from modelpack.oci.mediatypes import FILE_METADATA, FILEPATH, OCI_EMPTY, TITLE
-from modelpack.unpack.paths import Claims, safe_path
+from modelpack.paths import Claims, safe_path
 
 _WEIGHTS = frozenset(
     {".safetensors", ".gguf", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".keras", ".tflite", ".pb"}

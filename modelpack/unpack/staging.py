@@ -26,12 +26,12 @@ from pathlib import Path, PurePosixPath
 from modelpack.errors import InputError, ModelPackError
 from modelpack.oci import JSON, Descriptor, Digest, dumps, loads_object, new_hasher
 from modelpack.oci.fields import Fields
+from modelpack.paths import safe_path
 from modelpack.store import CHUNK, Count, Store, final_name, receive
 from modelpack.unpack.archive import MAX_MEMBERS
 from modelpack.unpack.destination import is_own_folder, os_errors, remove
 from modelpack.unpack.extract import Extraction, Staged, describe
 from modelpack.unpack.layers import LayerEntry
-from modelpack.unpack.paths import safe_path
 
 _RECORD = "record.json"
 _MAX_RECORD = 128 << 20

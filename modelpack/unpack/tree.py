@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 
 from modelpack.errors import InputError
 from modelpack.oci import Digest
+from modelpack.paths import MARKER
 from modelpack.unpack.destination import Marker, Placed, Survey, link_or_copy
 from modelpack.unpack.destination.survey import make_folder
 from modelpack.unpack.extract import Staged
-from modelpack.unpack.paths import MARKER
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from modelpack.errors import InputError, NoSpace, Unavailable
 from modelpack.oci import Codec, Digest, Manifest, ModelConfig
+from modelpack.paths import Claims
 from modelpack.store import Count, Event, Observer, Store, counter, each, ignore
 from modelpack.unpack.destination import Marker, Place, Survey, free_bytes, os_errors
 from modelpack.unpack.extract import Extraction, Staged
 from modelpack.unpack.layers import LayerEntry, contents
-from modelpack.unpack.paths import Claims
 from modelpack.unpack.plan import Plan, diff_ids
 from modelpack.unpack.selection import EVERYTHING, Selection, Sieve
 from modelpack.unpack.staging import Staging

@@ -14,6 +14,7 @@ from tests.contract.sources import CLI, LIBRARY, ROOT, Module, imports, is_stand
 
 ORDER = (
     {"errors"},
+    {"paths"},
     {"oci"},
     {"formats"},
     {"store"},

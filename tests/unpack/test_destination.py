@@ -16,8 +16,9 @@ import pytest
 
 from modelpack.errors import InputError, NoSpace
 from modelpack.oci import Descriptor, loads_object
+from modelpack.paths import MARKER
 from modelpack.store import Event, MemoryStore, Stream
-from modelpack.unpack import MARKER, Selection, unpack, unpacking
+from modelpack.unpack import Selection, unpack, unpacking
 from modelpack.unpack.destination import Place, disk, place, remove
 from tests.unpack.models import archive, leftovers, model, raw, simple, tar_of, tree
 

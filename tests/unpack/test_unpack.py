@@ -8,8 +8,9 @@ import pytest
 
 from modelpack.errors import DigestMismatch, DocumentError, InputError, NotFound, SizeMismatch
 from modelpack.oci import Descriptor, Digest, Kind, ModelConfig, loads_object
+from modelpack.paths import MARKER
 from modelpack.store import BytesSource, Event, MemoryStore, Stream
-from modelpack.unpack import MARKER, Selection, unpack
+from modelpack.unpack import Selection, unpack
 from tests.unpack.models import archive, compress, leftovers, member, model, raw, simple, tar, tar_of, tree
 
 FILES = {"config.json": b"{}", "weights/a.bin": b"a" * 700_000, "weights/b.bin": b"b" * 10, "README.md": b"# it"}

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Self
 
 from modelpack.oci import Kind
-from modelpack.pack.files.globs import Glob, component
+from modelpack.paths import Glob, component
 
 BIG = 128_000_000
 """Bytes above which a file that no pattern knows is taken for weights."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from modelpack.errors import DocumentError, InputError
-from modelpack.pack.files.globs import Glob, component
+from modelpack.paths import Glob, component
 
 IGNORE_FILE = ".modelpackignore"
 NOT_INCLUDED = "not included"

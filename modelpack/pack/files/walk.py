@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from modelpack.errors import InputError
-from modelpack.pack.files.names import MAX_DEPTH, check_path
+from modelpack.pack.files.names import check_path
 from modelpack.pack.files.selection import NOT_INCLUDED, Selection
+from modelpack.paths import MAX_DEPTH
 
 MAX_FILES = 100_000
 MAX_SEEN = 1_000_000

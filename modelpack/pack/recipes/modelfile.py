@@ -11,8 +11,8 @@ from pathlib import Path
 
 from modelpack.errors import DocumentError
 from modelpack.oci import Kind
-from modelpack.pack.files import has_wildcard
 from modelpack.pack.recipes.recipe import MAX_WANTS, Recipe, Want, clean_path, read_recipe
+from modelpack.paths import has_wildcard
 
 _KINDS = {
     "CONFIG": Kind.CONFIG,

@@ -8,15 +8,8 @@ from pathlib import Path
 
 from modelpack.errors import DocumentError, InputError
 from modelpack.oci import Kind
-from modelpack.pack.files import (
-    MAX_DEPTH,
-    Classifier,
-    Folder,
-    Found,
-    Selection,
-    component,
-    is_folder,
-)
+from modelpack.pack.files import Classifier, Folder, Found, Selection, is_folder
+from modelpack.paths import MAX_DEPTH, component
 
 MAX_RECIPE = 1 << 20
 """Bytes in a Modelfile or Kitfile."""

@@ -14,9 +14,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import PurePosixPath
 
 from modelpack.errors import ContentError, UnsafePath, UnsupportedFormat
+from modelpack.paths import safe_path
 from modelpack.store import CHUNK
 from modelpack.unpack.archive.inflate import Inflated
-from modelpack.unpack.paths import safe_path
 
 MAX_MEMBERS = 100_000
 """Headers in one archive, extended ones included."""

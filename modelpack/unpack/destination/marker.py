@@ -11,8 +11,8 @@ from typing import TypeAlias
 from modelpack.errors import InputError, ModelPackError
 from modelpack.oci import JSON, Digest, JSONObject, Kind, dumps, loads_object
 from modelpack.oci.fields import Fields
+from modelpack.paths import MARKER, Claims, safe_path
 from modelpack.unpack.destination.disk import os_errors
-from modelpack.unpack.paths import MARKER, Claims, safe_path
 from modelpack.unpack.selection import EVERYTHING, Selection
 
 _MAX_BYTES = 256 << 20

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelpack.errors import InputError
+from modelpack.paths import LOCK_SUFFIX, STAGING_SUFFIX
 from modelpack.store import Event, Observer
 from modelpack.unpack.destination.disk import exchange, is_own_folder, os_errors
-from modelpack.unpack.paths import LOCK_SUFFIX, STAGING_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)

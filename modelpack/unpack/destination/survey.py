@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from modelpack.errors import InputError
+from modelpack.paths import MARKER
 from modelpack.unpack.destination.disk import link_or_copy
 from modelpack.unpack.destination.marker import Marker, Placed
-from modelpack.unpack.paths import MARKER
 
 _SHOWN = 5
 

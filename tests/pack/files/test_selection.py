@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from modelpack.errors import DocumentError, InputError
 from modelpack.pack.files import IGNORE_FILE, IgnoreFile, Selection
-from modelpack.pack.files.globs import parents
 from modelpack.pack.files.selection import NOT_INCLUDED
+from modelpack.paths import parents
 
 
 def _selected(path: str, selection: Selection) -> bool:

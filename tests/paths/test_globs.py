@@ -6,7 +6,7 @@ import time
 import pytest
 
 from modelpack.errors import InputError
-from modelpack.pack.files import Glob, component
+from modelpack.paths import Glob, component
 
 
 @pytest.mark.parametrize(
