@@ -154,8 +154,8 @@ class Reader(AbstractContextManager["Reader"]):
         self._complete = True
 
     def _tell(self, count: int) -> None:
-        self._counted += count
         self._count(count)
+        self._counted += count
 
     def __enter__(self) -> Self:
         """The reader itself."""

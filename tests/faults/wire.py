@@ -49,8 +49,10 @@ class Incoming:
         return self._body or b""
 
     def discard(self, length: int) -> None:
-        """Read this many bytes and forget them; the rest can't be read any more."""
+        """Read this many bytes, or all if there are fewer, and forget them; the rest can't be read any more."""
         self._body = b""
+        if not self._chunked:
+            length = min(length, self._length)
         while length > 0 and (data := self._stream.read(min(length, 64 << 10))):
             length -= len(data)
 
