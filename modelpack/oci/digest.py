@@ -24,6 +24,10 @@ class Hasher(Protocol):
         """What they hash to, in lower-case hex."""
         ...
 
+    def copy(self) -> Hasher:
+        """An independent object in the same state."""
+        ...
+
 
 def new_hasher(algorithm: str) -> Hasher:
     """A fresh hash object for ``"sha256"`` or ``"sha512"``."""
