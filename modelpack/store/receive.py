@@ -142,6 +142,9 @@ def _fill_parallel(source: VerifiedSource, ranged: RangedSource, file: int, part
         try:
             download(source, ranged, file, parts, write_all)
             parts.discard()
+        except UnsupportedFormat:
+            parts.discard()
+            raise
         except ContentError:
             parts.discard()
             os.ftruncate(file, 0)

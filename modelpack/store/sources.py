@@ -151,7 +151,7 @@ class Reader(AbstractContextManager["Reader"]):
             raise
 
     def _finish(self) -> None:
-        self._complete = True
+        """What is said at the end: nothing, by a reader that does not know where that is."""
 
     def _tell(self, count: int) -> None:
         self._count(count)

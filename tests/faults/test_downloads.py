@@ -76,6 +76,14 @@ def test_a_drip_ends_after_a_while(faulty: FaultyRegistry) -> None:
     assert "fewer than 10000 bytes came in" in observe.notes[0]
 
 
+def test_slow_is_not_too_slow(faulty: FaultyRegistry) -> None:
+    faulty.on("GET", BLOB, effects.drip(100_000, 0.06))
+    observe = Recorder()
+    with connect(faulty, observe=observe, read_timeout=0.1, minimum_rate=1000) as store:
+        assert store.read(stored(faulty, DATA)) == DATA
+    assert observe.notes == []
+
+
 def test_a_slow_reader_is_not_a_slow_server(faulty: FaultyRegistry) -> None:
     observe = Recorder()
     with (

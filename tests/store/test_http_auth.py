@@ -221,6 +221,13 @@ def test_a_token_server_that_does_not_do_its_work(name: str) -> None:
         assert faulty.count("GET", "/token") == (2 if kind is Unavailable else 1)
 
 
+def test_a_service_that_no_header_can_hold(faulty: FaultyRegistry) -> None:
+    challenge = f'Bearer realm="{faulty.url}/token",service=" s"'
+    faulty.on("GET", "/v2/", lambda _: error(401, "X", headers={"WWW-Authenticate": challenge}), times=None)
+    with connect(faulty, retries=1) as store, pytest.raises(Unavailable, match="cannot ask the token server"):
+        store.registry.ping()
+
+
 def test_a_token_server_that_recovers() -> None:
     with guarded("token") as faulty, connect(faulty, login=LOGIN) as store:
         faulty.on("GET", "/token", effects.status(503))

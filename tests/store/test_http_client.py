@@ -356,6 +356,12 @@ def test_a_redirect_on_the_same_host_with_odd_characters(faulty: FaultyRegistry)
     assert faulty.requests[-1].path == "/odd%20path/%C3%BC%20"
 
 
+def test_five_redirects_are_followed(faulty: FaultyRegistry) -> None:
+    faulty.on("GET", "", effects.redirect("/v2/"), times=5)
+    ping(faulty)
+    assert faulty.count("GET") == 6
+
+
 @pytest.mark.parametrize("location", ["/v2/", "{path}?{count}", ""])
 def test_a_redirect_loop(faulty: FaultyRegistry, location: str) -> None:
     faulty.on("GET", "", effects.redirect(location), times=None)

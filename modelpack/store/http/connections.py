@@ -255,8 +255,6 @@ def _parse_proxy(text: str) -> tuple[Origin, dict[str, str]]:
 
 def _readable(connection: Connection) -> bool:
     """An idle connection with something to read was closed by the other side (or speaks out of turn)."""
-    if connection.sock is None:
-        return True
     poll = select.poll()
     poll.register(connection.sock, select.POLLIN | select.POLLHUP | select.POLLERR)
     return bool(poll.poll(0))

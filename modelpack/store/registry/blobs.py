@@ -97,7 +97,8 @@ class BlobStream:
 
 def read_at(client: Client, url: str, scope: str, offset: int, length: int) -> bytes:
     """Some bytes from the middle. Raises UnsupportedFormat if the server would send everything before them."""
-    for attempt in range(1, client.retries + 1):
+    attempt = 1
+    while True:
         response, begin = _get(client, url, scope, offset, offset + length - 1)
         try:
             if offset - begin > MAX_SKIP:
@@ -105,12 +106,12 @@ def read_at(client: Client, url: str, scope: str, offset: int, length: int) -> b
             _skip(response, offset - begin)
             return response.read(length)
         except Unavailable as error:
-            if attempt == client.retries:
+            if attempt >= client.retries:
                 raise
-            client.pause(attempt, url.partition("?")[0], str(error))
+            client.pause(attempt, url, str(error))
+            attempt += 1
         finally:
             response.close()
-    raise AssertionError("unreachable")
 
 
 def _get(client: Client, url: str, scope: str, begin: int, last: int | None = None) -> tuple[Response, int]:

@@ -182,8 +182,8 @@ class _Body:
 
     def close(self) -> None:
         """Release the reader."""
-        if self._reader is not None:
-            self._reader.close()
+        assert self._reader is not None  # noqa: S101  # it is open
+        self._reader.close()
 
     def revoke(self) -> None:
         """Take back what an attempt has counted, be it that the registry refused it at the very end."""
