@@ -8,10 +8,10 @@ from pathlib import Path
 
 from modelpack import inspection
 from modelpack.access import Access
-from modelpack.errors import InputError, InvalidReference, NotFound, UnsupportedFormat
-from modelpack.inspection import Inspection, read_config
-from modelpack.oci import Descriptor, Digest, Index, Kind, Manifest, Reference
-from modelpack.oci.mediatypes import MODEL_ARTIFACT_TYPES
+from modelpack.errors import InputError, InvalidReference, NotFound
+from modelpack.inspection import Inspection, model_manifest, read_config
+from modelpack.kinds import kind_named
+from modelpack.oci import Descriptor, Digest, Index, Kind, Reference
 from modelpack.pack import Packed
 from modelpack.store import (
     Copied,
@@ -48,7 +48,7 @@ def push(model: Packed | tuple[LayoutStore, str], reference: str, *, access: Acc
     where = Reference.parse(reference)
     if isinstance(model, tuple):
         source: Store = model[0]
-        descriptor = source.resolve(Reference.parse(model[1]).local_name)
+        descriptor = source.resolve(_local_name(Reference.parse(model[1])))
     else:
         source, descriptor = model.store, model.descriptor
     return _copy(source, descriptor, where, access)
@@ -67,13 +67,15 @@ def copy(source: str, target: str, *, access: Access | None = None) -> Copied:
 
 
 def fetch(reference: str, into: LayoutStore, *, access: Access | None = None) -> Copied:
-    """Copy a model into a local store, under its full reference. Raises as :func:`push`."""
+    """Copy a model into a local store, under its full reference. Raises as :func:`push`.
+
+    What is fetched by digest alone is kept under ``host/repository@digest``.
+    """
     access = access or Access()
     where = Reference.parse(reference)
     with access.open(where) as store:
         descriptor = store.resolve(where.name)
-        names = () if where.digest and not where.tag else (where.local_name,)
-        return copy_graph(store, descriptor, into, names=names, jobs=access.jobs, observe=access.observe)
+        return copy_graph(store, descriptor, into, names=(_kept_as(where),), jobs=access.jobs, observe=access.observe)
 
 
 def pull(
@@ -95,7 +97,7 @@ def pull(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    selection = Selection(tuple(include), tuple(exclude), frozenset(map(_kind, kinds)))
+    selection = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
     with access.open(where) as store:
         manifest = model_manifest(store, store.resolve(where.name))
         config = read_config(store, manifest)
@@ -125,7 +127,7 @@ def inspect(
     where = Reference.parse(reference)
     if local is not None and not where.layout:
         try:
-            descriptor = local.resolve(str(where.digest) if where.digest else where.local_name)
+            descriptor = local.resolve(_local_name(where))
             return inspection.inspect(local, descriptor, tensors=tensors, jobs=access.jobs), "local store"
         except NotFound:
             pass
@@ -160,24 +162,36 @@ def list_names(where: str, *, access: Access | None = None) -> tuple[str, ...]:
         return store.tags()
 
 
-def tag(reference: str, name: str, *, access: Access | None = None) -> Digest:
-    """Give a model in a registry or layout one more tag."""
-    access = access or Access()
+def tag(reference: str, name: str, *, local: LayoutStore | None = None, access: Access | None = None) -> Digest:
+    """Give a model in a registry or layout one more tag; or one in a ``local`` store one more name, a whole reference.
+
+    Raises as :func:`push`.
+    """
     where = Reference.parse(reference)
-    with access.open(where) as store:
+    if local is not None and not where.layout:
+        descriptor = local.resolve(_local_name(where))
+        local.tag(descriptor, Reference.parse(name).local_name)
+        return descriptor.digest
+    name = name if where.layout else _tag_of(where, name)
+    with (access or Access()).open(where) as store:
         descriptor = store.resolve(where.name)
         store.tag(descriptor, name)
         return descriptor.digest
 
 
-def remove(reference: str, *, access: Access | None = None) -> None:
-    """Remove a tag from a registry or layout; or, by digest, a manifest with all its tags.
+def remove(reference: str, *, local: LayoutStore | None = None, access: Access | None = None) -> None:
+    """Remove a tag from a registry or layout; or, by digest, a manifest with all its tags. From a ``local`` store only names
+    are removed.
 
     Raises NotFound, UnsupportedFormat (the registry does not allow it), AccessDenied.
     """
-    access = access or Access()
     where = Reference.parse(reference)
-    with access.open(where) as store:
+    if where.layout and not where.name:
+        raise InputError(f"{reference} says no name to remove", hint="oci:PATH:tag or oci:PATH@digest")
+    if local is not None and not where.layout:
+        local.untag(_kept_as(where))
+        return
+    with (access or Access()).open(where) as store:
         assert isinstance(store, Deleting)  # noqa: S101  # registries and layouts are
         if where.digest:
             store.delete(store.resolve(str(where.digest)))
@@ -199,27 +213,6 @@ def logout(registry: str, *, access: Access) -> None:
     _docker_config(access).erase(_host(registry))
 
 
-def model_manifest(store: Store, descriptor: Descriptor) -> Manifest:
-    """A manifest, or the only model of an index (some tools put an image beside it).
-
-    Raises UnsupportedFormat where there is a choice to make.
-    """
-    document = store.document(descriptor)
-    if not isinstance(document, Index):
-        return document
-    models = [entry for entry in document.manifests if entry.artifact_type in MODEL_ARTIFACT_TYPES]
-    found = models or list(document.manifests)
-    if len(found) != 1:
-        listed = ", ".join(str(entry.digest) for entry in found[:5])
-        raise UnsupportedFormat(
-            f"{descriptor.digest} is an index of {len(found)}; choose one", hint=f"by digest: {listed}"
-        )
-    chosen = store.document(found[0])
-    if isinstance(chosen, Index):
-        raise UnsupportedFormat(f"{descriptor.digest} is an index of indexes", hint="choose a manifest, by its digest")
-    return chosen
-
-
 def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Access) -> Copied:
     if where.digest not in (None, descriptor.digest):
         raise InputError(
@@ -231,6 +224,26 @@ def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Acces
         return copy_graph(source, descriptor, target, names=names, jobs=access.jobs, observe=access.observe)
 
 
+def _local_name(where: Reference) -> str:
+    """What a local store is asked for: a digest says more than the name that stands before it."""
+    return str(where.digest) if where.digest else where.local_name
+
+
+def _kept_as(where: Reference) -> str:
+    """The name that something fetched has in a local store."""
+    return where.local_name if where.tag or not where.digest else str(where)
+
+
+def _tag_of(where: Reference, name: str) -> str:
+    """A tag for a model in a registry, from the tag alone or a whole reference to the same repository."""
+    wanted = Reference.parse(name if "/" in name else f"{where.registry}/{where.repository}:{name}")
+    if (wanted.registry, wanted.repository, wanted.digest) != (where.registry, where.repository, None):
+        raise InputError(
+            f"{name} is not a tag in {where.registry}/{where.repository}", hint="copy brings a model elsewhere"
+        )
+    return wanted.tag or wanted.name
+
+
 def _host(text: str) -> str:
     """A registry's host, from what people type after ``login``."""
     host = text.removeprefix("https://").removeprefix("http://").rstrip("/")
@@ -238,7 +251,11 @@ def _host(text: str) -> str:
         raise InvalidReference(
             f"{host!r} is not a registry host", hint=f"give the host alone: {host.partition('/')[0]}"
         )
-    return Reference.parse(f"{host}/x").registry if host not in ("docker.io", "index.docker.io") else "docker.io"
+    found = Reference.parse(f"{host}/a/b")
+    if found.repository != "a/b":
+        # In references a word without a dot is a part of Docker Hub; a password must not go there by mistake.
+        raise InvalidReference(f"{host!r} is not a registry host", hint=f"a host has a dot or a port: {host}:443")
+    return found.registry
 
 
 def _docker_config(access: Access) -> DockerConfig:
@@ -247,11 +264,3 @@ def _docker_config(access: Access) -> DockerConfig:
             "credentials can only be kept in a docker config", hint="Access(credentials=DockerConfig(path))"
         )
     return access.credentials
-
-
-def _kind(text: str | Kind) -> Kind:
-    aliases = {"config": Kind.CONFIG, "weights": Kind.WEIGHT, "docs": Kind.DOC, "datasets": Kind.DATASET}
-    try:
-        return aliases.get(text) or Kind(text)
-    except ValueError:
-        raise InputError(f"{text!r} is not a kind of file", hint=f"kinds are: {', '.join(Kind)}") from None

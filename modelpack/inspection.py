@@ -18,7 +18,7 @@ from modelpack.oci import (
     config_problems,
     manifest_problems,
 )
-from modelpack.oci.mediatypes import MODEL_CONFIG_TYPES
+from modelpack.oci.mediatypes import MODEL_ARTIFACT_TYPES, MODEL_CONFIG_TYPES
 from modelpack.store import Ranged, Store, each
 from modelpack.unpack import LayerEntry, contents
 
@@ -29,6 +29,7 @@ _MAX_CONFIG = 4 << 20
 class Inspection:
     """A model's manifest and configuration, its files, and where it departs from the specification.
 
+    ``raw_config`` are the configuration's bytes, also where they could not be parsed; another tool's own are not read.
     ``files`` are in the order of the layers. ``tensors`` is filled on request, by path; it comes from unverified reads of the
     files' headers, good to look at and for nothing else. ``problems`` are sentences.
     """
@@ -38,6 +39,7 @@ class Inspection:
     config: ModelConfig
     files: tuple[LayerEntry, ...]
     problems: tuple[str, ...] = ()
+    raw_config: bytes = field(default=b"", repr=False)
     tensors: Mapping[str, ModelFile] = field(default_factory=dict)
 
     @property
@@ -77,41 +79,61 @@ class Inspection:
 
 
 def inspect(store: Store, descriptor: Descriptor, *, tensors: bool = False, jobs: int = 4) -> Inspection:
-    """Look at a model. With ``tensors``, the headers of raw weight layers are read too, a few kilobytes of each.
+    """Look at a model, or at the only one of an index. With ``tensors``, the headers of raw weight layers are read too, a few
+    kilobytes of each.
 
     Raises UnsupportedFormat (an index, or no ModelPack artifact), DocumentError, and the store's errors.
     """
-    manifest = store.document(descriptor)
-    if isinstance(manifest, Index):
-        names = ", ".join(str(entry.digest) for entry in manifest.manifests[:5])
-        raise UnsupportedFormat(f"{descriptor.digest} is an index of {len(manifest.manifests)} manifests", hint=names)
-    config, problems = _config(store, manifest)
+    manifest = model_manifest(store, descriptor)
+    raw, config, problems = _config(store, manifest)
     files = contents(manifest)
     return Inspection(
-        descriptor=descriptor,
+        descriptor=manifest.descriptor,
         manifest=manifest,
         config=config,
         files=files,
         problems=(*(str(problem) for problem in manifest_problems(manifest.raw)), *problems),
+        raw_config=raw,
         tensors=_headers(store, files, jobs) if tensors else {},
     )
 
 
+def model_manifest(store: Store, descriptor: Descriptor) -> Manifest:
+    """A manifest, or the only model of an index (some tools put an image beside it).
+
+    Raises UnsupportedFormat where there is a choice to make.
+    """
+    document = store.document(descriptor)
+    if not isinstance(document, Index):
+        return document
+    models = [entry for entry in document.manifests if entry.artifact_type in MODEL_ARTIFACT_TYPES]
+    found = models or list(document.manifests)
+    if len(found) != 1:
+        listed = ", ".join(str(entry.digest) for entry in found[:5])
+        raise UnsupportedFormat(
+            f"{descriptor.digest} is an index of {len(found)}; choose one", hint=f"by digest: {listed}"
+        )
+    chosen = store.document(found[0])
+    if isinstance(chosen, Index):
+        raise UnsupportedFormat(f"{descriptor.digest} is an index of indexes", hint="choose a manifest, by its digest")
+    return chosen
+
+
 def read_config(store: Store, manifest: Manifest) -> ModelConfig:
     """A model's configuration; an empty one where another tool put nothing, or something else, there."""
-    return _config(store, manifest)[0]
+    return _config(store, manifest)[1]
 
 
-def _config(store: Store, manifest: Manifest) -> tuple[ModelConfig, tuple[str, ...]]:
+def _config(store: Store, manifest: Manifest) -> tuple[bytes, ModelConfig, tuple[str, ...]]:
     """Other tools leave the config empty, or put something else there: then there is just less to tell."""
     if manifest.config.media_type not in MODEL_CONFIG_TYPES:
-        return ModelConfig(), ()
+        return b"", ModelConfig(), ()
     raw = store.read(manifest.config, limit=_MAX_CONFIG)
     problems = tuple(str(problem) for problem in config_problems(raw))
     try:
-        return ModelConfig.parse(raw), problems
+        return raw, ModelConfig.parse(raw), problems
     except DocumentError as error:
-        return ModelConfig(), (*problems, str(error))
+        return raw, ModelConfig(), (*problems, str(error))
 
 
 @dataclass(frozen=True, slots=True)

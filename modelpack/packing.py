@@ -9,6 +9,7 @@ from pathlib import Path
 
 from modelpack.access import Access
 from modelpack.errors import InputError
+from modelpack.kinds import kind_named
 from modelpack.oci import Kind, ModelConfig, Reference
 from modelpack.pack import Layout, Packed, Plan, execute, plan
 from modelpack.pack.hub import ENDPOINT, Snapshot, check_lfs, fetch_snapshot, parse_hub
@@ -51,7 +52,7 @@ def prepare(
     *,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, str | Kind] | None = None,
     modelfile: Path | None = None,
     kitfile: Path | None = None,
     layout: Layout | None = None,
@@ -76,7 +77,7 @@ def prepare(
         modelfile=modelfile,
         kitfile=kitfile,
         layout=layout,
-        kinds=kinds,
+        kinds={glob: kind_named(name) for glob, name in (kinds or {}).items()},
         follow_links=follow_links,
     )
     inferred = infer(decided.entries, folder.absolute())
