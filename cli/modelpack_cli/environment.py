@@ -12,22 +12,20 @@ if TYPE_CHECKING:
 
 
 def default_store() -> Path:
-    """``MODELPACK_STORE``, or the user's data folder (XDG base directory specification)."""
-    if chosen := os.environ.get("MODELPACK_STORE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "modelpack"
+    """The local store, if neither ``--store`` nor ``MODELPACK_STORE`` names another (XDG base directory specification)."""
+    return Path(os.environ.get("XDG_DATA_HOME") or _home() / ".local" / "share") / "modelpack"
 
 
 def cache_folder() -> Path:
     """What may be deleted at any time (XDG base directory specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelpack"
+    return _caches() / "modelpack"
 
 
 def docker_config() -> Path:
     """Where docker keeps credentials; ``REGISTRY_AUTH_FILE`` is podman's word for the same file."""
     if chosen := os.environ.get("REGISTRY_AUTH_FILE"):
         return Path(chosen)
-    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    return Path(os.environ.get("DOCKER_CONFIG") or _home() / ".docker") / "config.json"
 
 
 def proxies() -> Proxies:
@@ -37,7 +35,7 @@ def proxies() -> Proxies:
     everything = _either("ALL_PROXY")
     return Proxies(
         # HTTP_PROXY in capitals can be set by a request's `Proxy:` header in CGI; curl reads only the small one.
-        http=_either("HTTP_PROXY") if "REQUEST_METHOD" not in os.environ else os.environ.get("http_proxy", everything),
+        http=(os.environ.get("http_proxy") if "REQUEST_METHOD" in os.environ else _either("HTTP_PROXY")) or everything,
         https=_either("HTTPS_PROXY") or everything,
         no_proxy=tuple(rule for rule in _either("NO_PROXY").replace(",", " ").split() if rule),
     )
@@ -58,10 +56,9 @@ def hub_token() -> str:
     """``HF_TOKEN``, or what ``hf auth login`` left."""
     if token := os.environ.get("HF_TOKEN"):
         return token
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
     try:
-        return Path(os.environ.get("HF_TOKEN_PATH") or home / "token").read_text().strip()
-    except OSError:
+        return Path(os.environ.get("HF_TOKEN_PATH") or _hub_home() / "token").read_text().strip()
+    except (OSError, UnicodeDecodeError):
         return ""
 
 
@@ -72,8 +69,7 @@ def hub_endpoint() -> str:
 
 def hub_cache() -> Path:
     """Where Hub snapshots are kept."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    return Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub")
 
 
 def debugging() -> bool:
@@ -83,3 +79,21 @@ def debugging() -> bool:
 
 def _either(name: str) -> str:
     return os.environ.get(name.lower()) or os.environ.get(name) or ""
+
+
+def _hub_home() -> Path:
+    return Path(os.environ.get("HF_HOME") or _caches() / "huggingface")
+
+
+def _caches() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
+
+
+def _home() -> Path:
+    """The user's folder. Raises InputError: a container may run as a user that nobody told it of."""
+    from modelpack import InputError
+
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise InputError("this user has no home folder", hint="set HOME") from None
