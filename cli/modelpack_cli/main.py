@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, serve
-from modelpack_cli.output import Format, as_json, note, result
+from modelpack_cli.options import FormatOption
+from modelpack_cli.output import Format, as_json, flush, note, result
 
 _EXIT_CODES = {
     "InputError": 2,
@@ -19,8 +24,44 @@ _EXIT_CODES = {
 }
 _INTERRUPTED = 130
 
+
+class Program(TyperGroup):
+    """Errors of our own tree become one line, a hint, and an exit code.
+
+    This happens inside Typer, which deals with interrupts and closed pipes in silent ways of its own.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            super().invoke(ctx)
+            flush()
+        except KeyboardInterrupt:
+            note("interrupted; run the same command again to go on where it stopped")
+            raise typer.Exit(_INTERRUPTED) from None
+        except BrokenPipeError:  # `modelpack … | head`: the reader has what it wanted
+            raise typer.Exit(0) from None
+        except typer.Exit:
+            raise
+        except Exception as error:  # noqa: BLE001  # what is not ours is raised again
+            raise typer.Exit(_report(error)) from None
+
+
+def _report(error: Exception) -> int:
+    """Tell what went wrong; the exit code. Raises the error again if it is not one of ours, or is to be debugged."""
+    from modelpack import ModelPackError
+
+    if not isinstance(error, ModelPackError) or environment.debugging():
+        raise error
+    note(f"error: {error}")
+    if error.hint:
+        note(f"hint: {error.hint}")
+    return next(_EXIT_CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _EXIT_CODES)
+
+
 app = typer.Typer(
     name="modelpack",
+    cls=Program,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -41,10 +82,23 @@ for group in (pack, move, inspect, local, login, serve):
     group.register(app)
 
 
-@app.command()
-def version(
-    output: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+def _version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
+    ] = False,
 ) -> None:
+    """Say what holds for all commands."""
+
+
+@app.command()
+def version(output: FormatOption = Format.TABLE) -> None:
     """Print the version."""
     from modelpack import __version__
 
@@ -55,25 +109,13 @@ def version(
 
 
 def run() -> None:
-    """The entry point: errors of our own tree become one line, a hint, and an exit code."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        note("interrupted; run the same command again to go on where it stopped")
-        sys.exit(_INTERRUPTED)
-    except BrokenPipeError:
-        # `modelpack … | head`: the reader has what it wanted. The interpreter must not flush into the closed pipe.
-        sys.stderr.close()
-        sys.exit(0)
-    except Exception as error:
-        from modelpack import ModelPackError
-
-        if not isinstance(error, ModelPackError) or environment.debugging():
-            raise
-        note(f"error: {error}")
-        if error.hint:
-            note(f"hint: {error.hint}")
-        sys.exit(next(_EXIT_CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _EXIT_CODES))
+    """The entry point."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller (`>&-`)
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the program runs
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files and models in terminals of another encoding
+    app()
 
 
 if __name__ == "__main__":

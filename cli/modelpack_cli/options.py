@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperArgument, TyperCommand
 
 from modelpack_cli import environment
 from modelpack_cli.output import Format
@@ -19,7 +20,9 @@ FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to pri
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only the result.")]
 StoreOption = Annotated[
     Path | None,
-    typer.Option("--store", envvar="MODELPACK_STORE", show_envvar=True, help="The local store, an OCI layout."),
+    typer.Option(
+        "--store", metavar="DIR", envvar="MODELPACK_STORE", show_envvar=True, help="The local store, an OCI layout."
+    ),
 ]
 IncludeOption = Annotated[
     list[str] | None,
@@ -32,13 +35,18 @@ ExcludeOption = Annotated[
 ]
 
 _CONNECTION = "Connection"
+
+
+def _option(*names: str, **settings: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=_CONNECTION, **settings)
+
+
 _PARAMETERS: dict[str, tuple[Any, Any]] = {
     "plain_http": (
         Annotated[
             bool | None,
-            typer.Option(
+            _option(
                 "--plain-http/--tls",
-                rich_help_panel=_CONNECTION,
                 show_default=False,
                 help="HTTP or HTTPS; without either, HTTP for loopback hosts and HTTPS for all others.",
             ),
@@ -46,34 +54,60 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "ca_file": (
-        Annotated[Path | None, typer.Option(help="PEM file with the certificate authorities to trust as well.")],
+        Annotated[
+            Path | None,
+            _option("--ca-file", metavar="PEM", help="Certificate authorities to trust, besides the system's."),
+        ],
         None,
     ),
-    "cert_file": (Annotated[Path | None, typer.Option(help="PEM file with a client certificate.")], None),
-    "key_file": (Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")], None),
+    "cert_file": (Annotated[Path | None, _option("--cert-file", metavar="PEM", help="A client certificate.")], None),
+    "key_file": (Annotated[Path | None, _option("--key-file", metavar="PEM", help="The key of --cert-file.")], None),
     "insecure_skip_tls_verify": (
-        Annotated[bool, typer.Option("--insecure-skip-tls-verify", help="Do not check the registry's certificate.")],
+        Annotated[bool, _option("--insecure-skip-tls-verify", help="Do not check the registry's certificate.")],
         False,
     ),
     "registry_config": (
         Annotated[
             Path | None,
-            typer.Option(help="Credentials file; by default docker's config.json (DOCKER_CONFIG, REGISTRY_AUTH_FILE)."),
+            _option(
+                "--registry-config",
+                metavar="JSON",
+                help="Credentials; by default docker's config.json (DOCKER_CONFIG, REGISTRY_AUTH_FILE).",
+            ),
         ],
         None,
     ),
-    "retries": (Annotated[int, typer.Option(min=1, max=100, help="Attempts for each request.")], 6),
+    "retries": (Annotated[int, _option("--retries", metavar="N", min=1, max=100, help="Attempts for a request.")], 6),
     "timeout": (
-        Annotated[float, typer.Option(min=1, help="Seconds of silence after which a connection is given up.")],
+        Annotated[
+            float,
+            _option("--timeout", metavar="SECONDS", min=1, help="Give a connection up that is silent for so long."),
+        ],
         60.0,
     ),
-    "jobs": (Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Files that move at a time.")], 4),
+    "jobs": (Annotated[int, _option("--jobs", "-j", metavar="N", min=1, max=64, help="Files that move at a time.")], 4),
 }
 
-Command = TypeVar("Command", bound=Callable[..., None])
+Body = TypeVar("Body", bound=Callable[..., None])
 
 
-def connects(command: Command) -> Command:
+class Command(TyperCommand):
+    """A command whose help lists the connection options last and apart: they are many, and rarely needed."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the lists of arguments and options."""
+        titles = {"Arguments": [], "Options": [], _CONNECTION: []}  # type: dict[str, list[tuple[str, str]]]
+        for parameter in self.get_params(ctx):
+            title = "Arguments" if isinstance(parameter, TyperArgument) else "Options"
+            if record := parameter.get_help_record(ctx):
+                titles[getattr(parameter, "rich_help_panel", None) or title].append(record)
+        for title, records in titles.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def connects(command: Body) -> Body:
     """Give a command the connection options; it receives them as one argument ``access``."""
 
     def run(**arguments: Any) -> None:
@@ -121,8 +155,28 @@ def _access(
     return Access(http, credentials, jobs, DigestCache(environment.cache_folder() / "digests.sqlite"))
 
 
-def local_store(path: Path | None, *, create: bool = True, link: bool = False) -> LayoutStore:
-    """The local store."""
+def local_store(path: Path | None, *, link: bool = False) -> LayoutStore:
+    """The local store; it is made if it is not there."""
     from modelpack import LayoutStore
 
-    return LayoutStore(path or environment.default_store(), create=create, link=link)
+    return LayoutStore(path or environment.default_store(), create=True, link=link)
+
+
+def existing_store(path: Path | None) -> LayoutStore:
+    """The local store. Raises NotFound if there is none yet."""
+    if store := store_if_any(path):
+        return store
+    from modelpack import NotFound
+
+    place = path or environment.default_store()
+    raise NotFound(f"there is no local store at {place} yet", hint="pack and pull make it; --store names another")
+
+
+def store_if_any(path: Path | None) -> LayoutStore | None:
+    """The local store, if there is one: who only looks leaves no folder behind."""
+    from modelpack import LayoutStore, NotFound
+
+    try:
+        return LayoutStore(path or environment.default_store(), create=False)
+    except NotFound:
+        return None

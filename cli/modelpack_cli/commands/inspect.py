@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelpack_cli.options import FormatOption, StoreOption, connects, local_store
-from modelpack_cli.output import Format, as_json, note, result, size, table
+from modelpack_cli.options import Command, FormatOption, QuietOption, StoreOption, connects, store_if_any
+from modelpack_cli.output import Format, as_json, counted, document, note, result, size, table
 
 if TYPE_CHECKING:
     from modelpack import Access, Inspection
@@ -37,27 +38,37 @@ _LABELS = {
 }
 
 
+class Raw(StrEnum):
+    """A document to print."""
+
+    MANIFEST = "manifest"
+    CONFIG = "config"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(connects(inspect))
+    app.command(cls=Command)(connects(inspect))
 
 
 def inspect(
     access: Access,
-    reference: Annotated[str, typer.Argument(help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")],
+    reference: Annotated[
+        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
+    ],
     tensors: Annotated[
         bool, typer.Option("--tensors", "-t", help="List the tensors too; reads a few kilobytes of each weight file.")
     ] = False,
-    raw: Annotated[str | None, typer.Option(help="Print a document as it is: manifest or config.")] = None,
+    raw: Annotated[Raw | None, typer.Option("--raw", help="Print a document as it is, byte for byte.")] = None,
     remote: Annotated[
         bool, typer.Option("--remote", "-r", help="Ask the registry even if the model is in the local store.")
     ] = False,
     output: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Show what a model is: metadata, files, sizes, tensors. No weights are downloaded.
+    """Show what a model is: metadata, files, sizes, tensors.
 
-    Looks into the local store first, then asks the registry.
+    Looks into the local store first, then asks the registry. No weights are downloaded.
 
     \b
     modelpack inspect registry.example/ml/minilm:v1
@@ -67,18 +78,36 @@ def inspect(
     """
     import modelpack
 
-    if raw not in (None, "manifest", "config"):
-        raise modelpack.InputError(f"--raw is manifest or config, not {raw!r}")
-    local = None if remote else local_store(store)
+    local = None if remote else store_if_any(store)
     found, where = modelpack.inspect(reference, local=local, tensors=tensors, access=access)
     if raw:
-        data = found.manifest.raw if raw == "manifest" else found.config.raw
-        typer.echo(data, nl=False)
+        document(_raw(found, raw))
     elif output is Format.JSON:
         as_json({"reference": reference, "from": where, **found.to_json()})
     else:
-        note(f"from the {where}")
+        if not quiet:
+            note(f"from the {where}")
         _show(reference, found)
+        if not quiet:
+            for line in _remarks(found, tensors=tensors):
+                note(line)
+
+
+def _remarks(found: Inspection, *, tensors: bool) -> list[str]:
+    lines = [f"not as the specification says: {problem}" for problem in found.problems]
+    if tensors and not found.tensors:
+        lines.append("no tensors are listed: no weight file is a layer of its own and in a known format")
+    return lines
+
+
+def _raw(found: Inspection, which: Raw) -> bytes:
+    from modelpack.errors import UnsupportedFormat
+
+    if which is Raw.MANIFEST:
+        return found.manifest.raw
+    if not found.raw_config:
+        raise UnsupportedFormat(f"the configuration is no model's: {found.manifest.config.media_type}")
+    return found.raw_config
 
 
 def _show(reference: str, found: Inspection) -> None:
@@ -88,32 +117,34 @@ def _show(reference: str, found: Inspection) -> None:
         value = getattr(config, name)
         if value:
             result(f"  {label:<14} {', '.join(value) if isinstance(value, tuple) else value}")
-    result(f"  {'size':<14} {size(found.size)} in {len(found.files)} layers")
+    result(f"  {'size':<14} {size(found.size)} in {counted(len(found.files), 'layer')}")
     result("")
     rows = [(file.path or "-", str(file.kind), str(file.codec), size(file.size)) for file in found.files]
     table(("FILE", "KIND", "AS", "SIZE"), rows, right=frozenset({"SIZE"}))
     result("")
-    for kind, (count, total) in found.kinds().items():
-        result(f"  {kind:<14} {count:>5} {'layer ' if count == 1 else 'layers'} {size(total):>10}")
+    totals = [(str(kind), str(count), size(total)) for kind, (count, total) in found.kinds().items()]
+    table(("KIND", "LAYERS", "SIZE"), totals, right=frozenset({"LAYERS", "SIZE"}))
     for path, file in found.tensors.items():
         _show_tensors(path, file)
-    for problem in found.problems:
-        note(f"not as the specification says: {problem}")
 
 
 def _show_tensors(path: str, file: ModelFile) -> None:
+    total = file.parameters
+    mix = ", ".join(f"{dtype} {_share(count, total)}" for dtype, count in file.dtypes.items() if total)
     result("")
-    mix = (
-        ", ".join(f"{dtype} {count / file.parameters:.0%}" for dtype, count in file.dtypes.items())
-        if file.parameters
-        else ""
-    )
-    result(
-        f"{path}: {file.format}, {len(file.tensors)} tensors, {file.parameters:,} parameters {f'({mix})' if mix else ''}"
-    )
+    what = f"{path}: {file.format}, {len(file.tensors)} tensors, {total:,} parameters"
+    result(f"{what} ({mix})" if mix else what)
     rows = [
         (tensor.name, tensor.dtype, " x ".join(map(str, tensor.shape)) or "scalar", size(tensor.end - tensor.begin))
         for tensor in file.tensors
     ]
     if rows:
         table(("TENSOR", "TYPE", "SHAPE", "SIZE"), rows, right=frozenset({"SIZE"}))
+
+
+def _share(count: int, total: int) -> str:
+    """Whole percents, but neither all nor nothing where that is not true."""
+    percent = round(count * 100 / total)
+    if percent in (0, 100) and 0 < count < total:
+        return "< 1 %" if percent == 0 else "> 99 %"
+    return f"{percent} %"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelpack_cli.options import connects
-from modelpack_cli.output import note
+from modelpack_cli.options import Command, FormatOption, QuietOption, connects
+from modelpack_cli.output import Format, as_json, note
 
 if TYPE_CHECKING:
     from modelpack import Access
@@ -16,19 +16,25 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(connects(login))
-    app.command()(connects(logout))
+    app.command(cls=Command)(connects(login))
+    app.command(cls=Command)(connects(logout))
 
 
 def login(
     access: Access,
-    registry: Annotated[str, typer.Argument(help="The registry's host[:port].")],
-    username: Annotated[str | None, typer.Option("--username", "-u", help="Asked for if not given.")] = None,
+    registry: Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="The registry.")],
+    username: Annotated[
+        str | None, typer.Option("--username", "-u", metavar="NAME", help="Asked for if not given.")
+    ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password or token from standard input.")
     ] = False,
+    output: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
 ) -> None:
-    """Check a user and password with a registry, then keep them where docker does (config.json or its helper).
+    """Check a user and password with a registry, and keep them.
+
+    They are kept where docker does: in its config.json, or with the credential helper that is named there.
 
     \b
     modelpack login registry.example -u alice
@@ -36,18 +42,33 @@ def login(
     """
     import modelpack
 
-    if username is None:
-        if password_stdin:
+    if password_stdin:
+        if username is None:
             raise modelpack.InputError("--password-stdin needs --username")
-        username = typer.prompt("Username", err=True)
-    secret = sys.stdin.read().rstrip("\r\n") if password_stdin else typer.prompt("Password", hide_input=True, err=True)
+        secret = sys.stdin.read().rstrip("\r\n")
+    else:
+        if not sys.stdin.isatty():
+            raise modelpack.InputError("there is no terminal to ask for a password on", hint="use --password-stdin")
+        username = username or typer.prompt("Username", err=True)
+        secret = typer.prompt("Password", hide_input=True, err=True)
     place = modelpack.login(registry, username, secret, access=access)
-    note(f"logged in to {registry}; credentials are in {place}")
+    if output is Format.JSON:
+        as_json({"registry": registry, "credentials": place})
+    elif not quiet:
+        note(f"logged in to {registry}; credentials are in {place}")
 
 
-def logout(access: Access, registry: Annotated[str, typer.Argument(help="The registry's host[:port].")]) -> None:
+def logout(
+    access: Access,
+    registry: Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="The registry.")],
+    output: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
     """Forget a registry's credentials."""
     import modelpack
 
     modelpack.logout(registry, access=access)
-    note(f"logged out of {registry}")
+    if output is Format.JSON:
+        as_json({"registry": registry})
+    elif not quiet:
+        note(f"logged out of {registry}")

@@ -8,38 +8,48 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelpack_cli.options import (
+    Command,
     ExcludeOption,
     FormatOption,
     IncludeOption,
     QuietOption,
     StoreOption,
     connects,
+    existing_store,
     local_store,
 )
-from modelpack_cli.output import Format, as_json, note, result, size
+from modelpack_cli.output import Format, as_json, counted, note, path, result, size
 from modelpack_cli.progress import watch
 
 if TYPE_CHECKING:
     from modelpack import Access
     from modelpack.store import Copied
+    from modelpack.unpack import Unpacked
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(connects(push))
-    app.command()(connects(pull))
-    app.command()(connects(copy))
+    app.command(cls=Command)(connects(push))
+    app.command(cls=Command)(connects(pull))
+    app.command(cls=Command)(connects(copy))
 
 
 def push(
     access: Access,
-    reference: Annotated[str, typer.Argument(help="A model in the local store, by the reference it was packed with.")],
-    target: Annotated[str | None, typer.Argument(help="Where to, if not to the reference itself.")] = None,
+    reference: Annotated[
+        str,
+        typer.Argument(metavar="REFERENCE", help="A model in the local store, by the reference it was packed with."),
+    ],
+    target: Annotated[
+        str | None, typer.Argument(metavar="TARGET", help="Where to, if not to the reference itself.")
+    ] = None,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Send a packed model to its registry. What is there already is not sent again.
+    """Send a packed model to its registry.
+
+    What is there already is not sent again.
 
     \b
     modelpack push registry.example/ml/minilm:v1
@@ -47,7 +57,7 @@ def push(
     """
     import modelpack
 
-    source = local_store(store, create=False)
+    source = existing_store(store)
     with watch("push", quiet=quiet) as observe:
         copied = modelpack.push((source, reference), target or reference, access=access.watched(observe))
     _report(copied, target or reference, output, quiet=quiet)
@@ -55,16 +65,22 @@ def push(
 
 def pull(
     access: Access,
-    reference: Annotated[str, typer.Argument(help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")],
+    reference: Annotated[
+        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
+    ],
     destination: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The folder to make or update. Without it: into the local store."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="The folder to make or update. Without it: into the local store."
+        ),
     ] = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", "-k", help="Only weight, weight.config, doc, code or dataset. Repeatable."),
+        typer.Option(
+            "--kind", "-k", metavar="KIND", help="Only weight, weight.config, doc, code or dataset. Repeatable."
+        ),
     ] = None,
     force: Annotated[
         bool,
@@ -84,46 +100,30 @@ def pull(
     """
     import modelpack
 
-    with watch("pull", quiet=quiet) as observe:
-        watched = access.watched(observe)
-        if destination is None:
-            if include or exclude or kind or force:
-                raise modelpack.InputError("--include, --exclude, --kind and --force go with --output DIR")
-            copied = modelpack.fetch(reference, local_store(store), access=watched)
-        else:
-            pulled = modelpack.pull(
-                reference,
-                destination,
-                include=include or (),
-                exclude=exclude or (),
-                kinds=kind or (),
-                force=force,
-                access=watched,
-            )
     if destination is None:
+        if include or exclude or kind or force:
+            raise modelpack.InputError("--include, --exclude, --kind and --force go with --output DIR")
+        with watch("pull", quiet=quiet) as observe:
+            copied = modelpack.fetch(reference, local_store(store), access=access.watched(observe))
         _report(copied, reference, output, quiet=quiet)
         return
-    if output is Format.JSON:
-        as_json(
-            {
-                "path": str(pulled.path),
-                "digest": str(pulled.digest),
-                "files": list(pulled.files),
-                "unchanged": pulled.unchanged,
-            }
+    with watch("pull", quiet=quiet) as observe:
+        pulled = modelpack.pull(
+            reference,
+            destination,
+            include=include or (),
+            exclude=exclude or (),
+            kinds=kind or (),
+            force=force,
+            access=access.watched(observe),
         )
-        return
-    if not quiet:
-        state = "is up to date" if pulled.unchanged else f"has {len(pulled.files)} files"
-        note(f"{pulled.path} {state} ({pulled.digest})")
-        note("the content matches its digests; nobody vouched for it (no signature was checked)")
-    result(str(pulled.path))
+    _report_folder(pulled, output, quiet=quiet)
 
 
 def copy(
     access: Access,
-    source: Annotated[str, typer.Argument(help="registry.example/ml/minilm:v1 or oci:PATH:tag.")],
-    target: Annotated[str, typer.Argument(help="registry.example/ml/minilm:v1 or oci:PATH:tag.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="registry.example/ml/minilm:v1 or oci:PATH:tag.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="registry.example/ml/minilm:v1 or oci:PATH:tag.")],
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
 ) -> None:
@@ -150,3 +150,16 @@ def _report(copied: Copied, target: str, output: Format, *, quiet: bool) -> None
         there = copied.existing + copied.mounted
         note(f"{target}: {size(copied.sent)} moved" + (f", {size(there)} were there already" if there else ""))
     result(digest)
+
+
+def _report_folder(pulled: Unpacked, output: Format, *, quiet: bool) -> None:
+    digest = str(pulled.digest)
+    if output is Format.JSON:
+        files, unchanged = list(pulled.files), pulled.unchanged
+        as_json({"path": str(pulled.path), "digest": digest, "files": files, "unchanged": unchanged})
+        return
+    if not quiet:
+        state = "is up to date" if pulled.unchanged else f"has {counted(len(pulled.files), 'file')}"
+        note(f"{pulled.path} {state} ({digest})")
+        note("the content matches its digests; nobody vouched for it (no signature was checked)")
+    path(pulled.path)

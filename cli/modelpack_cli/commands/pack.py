@@ -10,6 +10,7 @@ import typer
 
 from modelpack_cli import environment
 from modelpack_cli.options import (
+    Command,
     ExcludeOption,
     FormatOption,
     IncludeOption,
@@ -18,24 +19,26 @@ from modelpack_cli.options import (
     connects,
     local_store,
 )
-from modelpack_cli.output import Format, as_json, note, result, size, table
+from modelpack_cli.output import Format, as_json, counted, note, result, size, table
 from modelpack_cli.progress import watch
 
 if TYPE_CHECKING:
-    from modelpack import Access, Kind, Layout, Packed, Prepared
+    from modelpack import Access, Layout, Packed, Prepared, Reference
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(connects(pack))
+    app.command(cls=Command)(connects(pack))
 
 
 def pack(
     access: Access,
-    source: Annotated[str, typer.Argument(help="A folder, or hf://org/name[@revision].")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder, or hf://org/name[@revision].")],
     tag: Annotated[
         str | None,
-        typer.Option("--tag", "-t", help="The model's reference: registry.example/ml/minilm:v1, or oci:PATH:tag."),
+        typer.Option(
+            "--tag", "-t", metavar="REFERENCE", help="Its name: registry.example/ml/minilm:v1 or oci:PATH:tag."
+        ),
     ] = None,
     push: Annotated[
         bool, typer.Option("--push", help="Into the registry at once, without a copy on this disk.")
@@ -50,10 +53,10 @@ def pack(
         ),
     ] = None,
     modelfile: Annotated[
-        Path | None, typer.Option("--modelfile", help="Pack what a Modelfile lists (modctl's format).")
+        Path | None, typer.Option("--modelfile", metavar="FILE", help="Pack what a Modelfile lists (modctl's format).")
     ] = None,
     kitfile: Annotated[
-        Path | None, typer.Option("--kitfile", help="Pack what a Kitfile lists (KitOps' format).")
+        Path | None, typer.Option("--kitfile", metavar="FILE", help="Pack what a Kitfile lists (KitOps' format).")
     ] = None,
     metadata: Annotated[
         list[str] | None,
@@ -96,30 +99,29 @@ def pack(
     """
     import modelpack
 
-    if not dry_run and tag is None:
-        raise modelpack.InputError("--tag is missing: which model is this?", hint="or --dry-run, to only look")
-    hub = modelpack.HubAccess(environment.hub_cache(), environment.hub_token(), environment.hub_endpoint())
+    where = _reference(tag, dry_run=dry_run)
+    annotations, created = dict(_pairs(annotation or [], "--annotation")), environment.source_date()
     with watch("pack", quiet=quiet) as observe:
         watched = access.watched(observe)
         prepared = modelpack.prepare(
             source,
             include=include or (),
             exclude=exclude or (),
-            kinds=_kinds(kind or []),
+            kinds=dict(_pairs(kind or [], "--kind")),
             modelfile=modelfile,
             kitfile=kitfile,
             layout=_layout(layer or [], bundle=bundle),
             follow_links=follow_links,
-            hub=hub,
+            hub=modelpack.HubAccess(environment.hub_cache(), environment.hub_token(), environment.hub_endpoint()),
             access=watched,
             **_fields(metadata or []),
         )
         packed = None
-        if not dry_run:
-            assert tag is not None  # noqa: S101  # checked above
-            packed = _execute(
-                prepared, tag, dict(_pairs(annotation or [], "--annotation")), watched, store, push=push, link=link
-            )
+        if where and not dry_run:
+            into = str(where) if push or where.layout else local_store(store, link=link)
+            packed = modelpack.pack(prepared, into=into, created=created, annotations=annotations, access=watched)
+            if isinstance(into, modelpack.LayoutStore):
+                into.tag(packed.descriptor, where.local_name)
     if output is Format.JSON:
         as_json(_json(prepared, packed, tag))
         return
@@ -130,32 +132,22 @@ def pack(
             note(f"note: {line}")
     if packed:
         if not quiet:
-            note(f"{tag}: {len(packed.manifest.layers)} layers, {size(prepared.plan.size)}")
+            note(f"{tag}: {counted(len(packed.manifest.layers), 'layer')}, {size(prepared.plan.size)}")
         result(str(packed.digest))
 
 
-def _execute(
-    prepared: Prepared,
-    tag: str,
-    annotations: dict[str, str],
-    access: Access,
-    store: Path | None,
-    *,
-    push: bool,
-    link: bool,
-) -> Packed:
-    import modelpack
+def _reference(tag: str | None, *, dry_run: bool) -> Reference | None:
+    """Where to, checked before anything is downloaded or read."""
+    from modelpack import InputError, Reference
 
-    where = modelpack.Reference.parse(tag)
-    created = environment.source_date()
-    if push or where.layout:
-        return modelpack.pack(prepared, into=tag, created=created, annotations=annotations, access=access)
+    if tag is None:
+        if dry_run:
+            return None
+        raise InputError("--tag is missing: which model is this?", hint="or --dry-run, to only look")
+    where = Reference.parse(tag)
     if where.digest:
-        raise modelpack.InputError(f"{tag} has a digest, which only the finished model can have", hint="give a tag")
-    local = local_store(store, link=link)
-    packed = modelpack.pack(prepared, into=local, created=created, annotations=annotations, access=access)
-    local.tag(packed.descriptor, where.local_name)
-    return packed
+        raise InputError(f"{tag} has a digest, which only the finished model can have", hint="give a tag")
+    return where
 
 
 def _show(prepared: Prepared) -> None:
@@ -172,7 +164,8 @@ def _show(prepared: Prepared) -> None:
     ]
     table(("METADATA", "VALUE", "FROM"), found)
     result("")
-    result(f"{len(prepared.plan.entries)} files, {size(prepared.plan.size)}, {len(prepared.plan.layers)} layers")
+    plan = prepared.plan
+    result(f"{counted(len(plan.entries), 'file')}, {size(plan.size)}, {counted(len(plan.layers), 'layer')}")
 
 
 def _said(prepared: Prepared) -> list[tuple[str, Any]]:
@@ -209,27 +202,20 @@ def _pairs(texts: list[str], option: str) -> list[tuple[str, str]]:
 
 def _fields(texts: list[str]) -> dict[str, Any]:
     """``--set`` values: a field that is given several times is a list."""
+    from modelpack import InputError, ModelConfig
+
     found: dict[str, list[str]] = {}
     for name, value in _pairs(texts, "--set"):
         found.setdefault(name.replace("-", "_"), []).append(value)
+    known = [item.name for item in fields(ModelConfig) if item.name not in ("raw", "diff_ids")]
+    if unknown := [name for name in found if name not in known]:
+        raise InputError(f"there is no metadata field {unknown[0]!r}", hint=f"fields are: {', '.join(sorted(known))}")
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
-
-
-def _kinds(texts: list[str]) -> dict[str, Kind]:
-    return {glob: _kind(name) for glob, name in _pairs(texts, "--kind")}
-
-
-def _kind(name: str) -> Kind:
-    from modelpack import InputError, Kind
-
-    try:
-        return Kind(name)
-    except ValueError:
-        raise InputError(f"{name!r} is not a kind of file", hint=f"kinds are: {', '.join(Kind)}") from None
 
 
 def _layout(texts: list[str], *, bundle: bool) -> Layout:
     from modelpack import InputError, Kind, Layout
+    from modelpack.kinds import kind_named
     from modelpack.oci import Codec
 
     codecs: dict[Kind, Codec] = {}
@@ -237,5 +223,5 @@ def _layout(texts: list[str], *, bundle: bool) -> Layout:
         name, _, codec = text.rpartition("=")
         if codec not in list(Codec):
             raise InputError(f"{codec!r} is not a way to store a layer", hint=f"there is: {', '.join(Codec)}")
-        codecs |= dict.fromkeys([_kind(name)] if name else Kind, Codec(codec))
+        codecs |= dict.fromkeys([kind_named(name)] if name else Kind, Codec(codec))
     return Layout(codecs, bundle)
