@@ -1,5 +1,6 @@
 # make test    everything that a change must pass      make demo   the tour in examples/demo.sh
 # make lint    the part of it that reads the code      make clean  remove what these made
+# make bench   transfers, ours and other clients' (an hour; BENCH=--quick takes minutes, BENCH=--help has the options)
 #
 # Needs Python 3.11 or newer and nothing else: PYTHON=python3.12 make test. Tests that need more (real registries, other
 # clients, real models) are skipped and say what to install; .ci/run installs all of it and then allows no skips.
@@ -7,10 +8,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev,hub
+BENCH ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test lint demo clean
+.PHONY: test lint demo bench clean
 
 test: lint
 	@$(BIN)/pytest -rs --cov --cov-report= --cov-report=term-missing:skip-covered --cov-fail-under=95
@@ -25,8 +27,11 @@ lint: $(INSTALLED)
 demo: $(INSTALLED)
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
+bench: $(INSTALLED)
+	@MODELPACK_TEST_TOOLS="$${MODELPACK_TEST_TOOLS:-$(abspath .peers)}" $(BIN)/python -m bench.transfer $(BENCH)
+
 clean:
-	rm -rf $(VENV) .demo .peers build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo bench/.work .peers build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

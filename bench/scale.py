@@ -1,0 +1,143 @@
+"""Cost against the number of layers and against size, with a plot: ``python -m bench.scale --help``.
+
+Files are holes with a few bytes before them, so that a model of 100 GB fits any disk until it is pulled; sizes for which the
+disk has no room are left out. Pushes go into a sink, pulls come from nginx: both cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.clients import Job, Tool
+from bench.clients.ours import OURS
+from bench.machine import describe
+from bench.measure import run
+from bench.models import Model, Shape, make
+from bench.servers import Endpoint, origin, registry
+
+_LAYERS = (1, 10, 100, 1_000, 10_000)
+_GIGABYTES = (0.1, 1.0, 10.0, 100.0)
+_RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One step at one size. ``axis`` is ``layers`` or ``gigabytes``; seconds and bytes."""
+
+    axis: str
+    value: float
+    step: str
+    wall: float
+    cpu: float
+    rss: int
+
+
+def main() -> None:
+    """Measure, print, save, plot."""
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description="Cost against layers and size.")
+    parser.add_argument("--most-layers", type=int, default=_LAYERS[-1])
+    parser.add_argument("--most-gb", type=float, default=_GIGABYTES[-1])
+    parser.add_argument("--limit", type=float, default=1800, help="seconds for one step")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / ".work", help="folder for the data")
+    parser.add_argument("--out", type=Path, default=_RESULTS / "scale.json", help="the plot goes beside it, as .png")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    points = []
+    for axis, value, shape in _shapes(arguments.most_layers, arguments.most_gb):
+        if shape.count * shape.size * 1.2 > shutil.disk_usage(arguments.work).free:
+            print(f"{value:g} {axis}: no room on the disk")
+            continue
+        for point in _measure(axis, value, shape, arguments.work, arguments.limit):
+            points.append(point)
+            print(
+                f"{value:>8g} {axis:<9} {point.step:<5} {point.wall:8.2f} s, {point.cpu:8.2f} s of CPU, "
+                f"{point.rss / 2**20:6.1f} MiB",
+                flush=True,
+            )
+    result = {"machine": describe(arguments.work), "points": [asdict(point) for point in points]}
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    _plot(points, arguments.out.with_suffix(".png"))
+
+
+def _shapes(most_layers: int, most_gb: float) -> Iterator[tuple[str, float, Shape]]:
+    for count in _LAYERS:
+        if count <= most_layers:
+            yield "layers", count, Shape("scale", count, 4096)
+    for size in _GIGABYTES:
+        if size <= most_gb:
+            yield "gigabytes", size, Shape("scale", 1, int(size * 1e9))
+
+
+def _measure(axis: str, value: float, shape: Shape, work: Path, limit: float) -> Iterator[Point]:
+    with tempfile.TemporaryDirectory(prefix="scale-", dir=work) as name:
+        folder = Path(name).resolve()
+        model = make(shape, folder, sparse=True)
+        tools = {tool.name: tool for tool in OURS}
+        with registry("sink", folder) as sink:
+            pack = Tool("pack", "push", "files", _pack)
+            yield _point(axis, value, "pack", pack, sink, model, folder, limit)
+            yield _point(axis, value, "push", tools["modelpack push"], sink, model, folder, limit)
+        with origin([model], folder) as nginx:
+            yield _point(axis, value, "pull", tools["modelpack pull"], nginx, model, folder, limit)
+
+
+def _pack(job: Job) -> list[str]:
+    store = ["--store", str(job.folder / "store")]
+    command = [sys.executable, "-m", "modelpack_cli.main", "pack", str(job.model.files)]
+    return [*command, "-t", job.model.local_name, "--kind", "*.bin=weight", *store, "-q"]
+
+
+def _point(
+    axis: str, value: float, step: str, tool: Tool, endpoint: Endpoint, model: Model, work: Path, limit: float
+) -> Point:
+    with tempfile.TemporaryDirectory(prefix="run-", dir=work) as name:
+        job = Job(endpoint, f"bench/{model.name}", model, Path(name))
+        usage = run(tool.command(job), tool.environment(job), job.folder, limit)
+        if usage.status:
+            said = usage.said.replace(str(work), "WORK")
+            raise SystemExit(f"{step} of {value:g} {axis}: exit status {usage.status}: {said}")
+        return Point(axis, value, step, usage.wall, usage.user + usage.system, usage.rss)
+
+
+def _plot(points: list[Point], path: Path) -> None:
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        print("no plot: matplotlib is not installed (pip install 'modelpack-toolkit[bench]')", file=sys.stderr)
+        return
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, grid = pyplot.subplots(2, 2, figsize=(9, 6), constrained_layout=True)
+    for column, axis in enumerate(("layers", "gigabytes")):
+        _draw(grid[0][column], [(p.step, p.value, p.wall) for p in points if p.axis == axis], axis, "seconds")
+        memory = [(p.step, p.value, p.rss / 2**20) for p in points if p.axis == axis]
+        _draw(grid[1][column], memory, axis, "peak memory, MiB")
+    figure.savefig(path, dpi=120)
+
+
+def _draw(axes: Any, values: list[tuple[str, float, float]], across: str, up: str) -> None:
+    for step in dict.fromkeys(step for step, _, _ in values):
+        line = [(x, y) for name, x, y in values if name == step]
+        axes.plot([x for x, _ in line], [y for _, y in line], marker="o", label=step)
+    axes.set(xscale="log", xlabel="layers of 4 KiB" if across == "layers" else "GB in one layer", ylabel=up)
+    if up == "seconds":
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    if values:
+        axes.legend()
+
+
+if __name__ == "__main__":
+    main()
