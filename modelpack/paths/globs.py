@@ -1,14 +1,15 @@
 """Patterns for paths in the grammar of gitignore, matched in linear time: they may come from a repository that we don't trust.
 
 ``*``, ``?`` and ``[…]`` stay within one path component, ``**`` spans several. A pattern without a slash (but at its end)
-matches at any depth, one with a slash from the root. A final slash restricts it to folders.
+matches at any depth, one with a slash from the root. A final slash restricts it to folders. Whoever means files by a pattern
+asks with :meth:`Glob.matches_within`, so that naming a folder means everything in it. Case matters.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate
 from typing import Self
 
 from modelpack.errors import InputError
@@ -22,11 +23,11 @@ _WILD = re.compile(r"[*?\[\\]")
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """One pattern. A component that is None stands for ``**``."""
+    """One pattern. A component that is None stands for ``**``; ``spelled`` are those that begin with a character of the name."""
 
     text: str
     components: tuple[re.Pattern[str] | None, ...]
-    literal: tuple[str, ...]
+    spelled: tuple[bool, ...]
     folders_only: bool = False
 
     @classmethod
@@ -40,26 +41,36 @@ class Glob:
         if names[-1] == "**":  # what is in a folder, not the folder itself
             names.append("*")
         compiled = tuple(None if name == "**" else component(name, ignore_case=ignore_case) for name in names)
-        literal = tuple(takewhile(lambda name: not has_wildcard(name), names))
-        return cls(text, compiled, literal, folders_only=text.endswith("/"))
+        spelled = tuple(name[0] not in "*?[" for name in names)
+        return cls(text, compiled, spelled, folders_only=text.endswith("/"))
 
     def matches(self, path: str, *, folder: bool = False) -> bool:
         """Whether the whole path matches."""
-        if self.folders_only and not folder:
-            return False
-        states = self._skip({0})
-        for name in path.split("/"):
-            states = self._skip({after for state in states for after in self._step(state, name)})
-        return len(self.components) in states
+        return self._allows(folder) and len(self.components) in self._states(path)[-1]
 
     def matches_within(self, path: str, *, folder: bool = False) -> bool:
         """Whether a path, or a folder that it is in, matches."""
-        return self.matches(path, folder=folder) or any(self.matches(folder, folder=True) for folder in parents(path))
+        *above, whole = (len(self.components) in states for states in self._states(path)[1:])
+        return any(above) or (whole and self._allows(folder))
 
-    def names(self, path: str) -> bool:
-        """Whether the pattern spells out this path, or the way down through it, without a wildcard."""
-        parts = tuple(path.split("/"))
-        return self.literal[: len(parts)] == parts
+    def leads_through(self, folder: str) -> bool:
+        """Whether the pattern asks for something in a folder, and for the folder by name.
+
+        ``**/.cache/x`` leads through every ``.cache``. ``*/x`` leads through none: as in a shell, a wildcard does not call
+        for what is usually left out.
+        """
+        above = self._states(folder)[-2] - {len(self.components)}
+        return any(self.spelled[state] and self._step(state, folder.rpartition("/")[2]) for state in above)
+
+    def _allows(self, folder: bool) -> bool:  # noqa: FBT001  # private
+        return folder or not self.folders_only
+
+    def _states(self, path: str) -> list[set[int]]:
+        """How many components may be used up: before the first name, and after each."""
+        return list(accumulate(path.split("/"), self._advance, initial=self._skip({0})))
+
+    def _advance(self, states: set[int], name: str) -> set[int]:
+        return self._skip({after for state in states for after in self._step(state, name)})
 
     def _step(self, state: int, name: str) -> tuple[int, ...]:
         if state == len(self.components):

@@ -1,7 +1,7 @@
 """A graph becomes files again, or some of the files."""
 
 from modelpack.unpack.layers import LayerEntry, contents
-from modelpack.unpack.selection import EVERYTHING, Selection, matches
+from modelpack.unpack.selection import EVERYTHING, Selection
 from modelpack.unpack.unpacking import Unpacked, unpack
 
 __all__ = [
@@ -10,6 +10,5 @@ __all__ = [
     "Selection",
     "Unpacked",
     "contents",
-    "matches",
     "unpack",
 ]

@@ -1,6 +1,7 @@
 """Which files of a folder belong to the model.
 
-What matches an exclude pattern does not. With include patterns, exactly what matches one of them does, hidden or not. Without,
+What matches an exclude pattern does not. With include patterns, exactly what matches one of them does, hidden or not; but a
+folder that would be skipped is looked into only for a pattern that matches or names it (``.cache/x``, not ``**/x``). Without,
 ``.modelpackignore`` decides, and then the rules for what is skipped anyway.
 """
 
@@ -91,7 +92,9 @@ class Selection:
         """Why a file or folder is left out, in a few words; empty if it is not. Its folders were asked about before."""
         if any(pattern.matches(path, folder=folder) for pattern in self.exclude):
             return "excluded"
-        if any(pattern.matches_within(path, folder=folder) or pattern.names(path) for pattern in self.include):
+        if any(pattern.matches_within(path, folder=folder) for pattern in self.include):
+            return ""
+        if folder and any(pattern.leads_through(path) for pattern in self.include):
             return ""
         if self.include and not folder:
             return NOT_INCLUDED

@@ -20,7 +20,7 @@ _MAX_FILES = 1_000_000
 _VERSION = "1"
 
 Part: TypeAlias = tuple[Digest, tuple[str, ...], tuple[str, ...]]
-"""An archive layer, and the globs (include, exclude) by which files were taken from it."""
+"""An archive layer, and the patterns (include, exclude) by which files were taken from it."""
 
 
 @dataclass(frozen=True, slots=True)

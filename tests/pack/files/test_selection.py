@@ -68,6 +68,39 @@ def test_exclude_goes_before_include_before_skip(path: str, expected: bool) -> N
     assert _selected(path, selection) is expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        (".cache/**", ".cache/x", True),
+        (".cache/**", ".cache/.deep/x", True),
+        (".cache/", ".cache/a/x", True),
+        ("**/.hidden.json", ".hidden.json", True),
+        ("**/.hidden.json", "a/.hidden.json", True),
+        ("**/.hidden.json", ".git/.hidden.json", False),
+        ("*/.cache/x.json", "a/.cache/x.json", True),
+        ("**/.cache/**", "a/b/.cache/x", True),
+        ("logs/*.json", "logs/a.json", True),
+        ("**/logs/*.json", "a/logs/a.json", True),
+        ("*.json", "logs/a.json", False),
+        ("*.json", ".cache/x.json", False),
+        ("**", ".env", True),
+        ("**", ".cache/x", True),
+        ("*/x", "__pycache__/x", False),
+        ("a/__pycache__/x.pyc", "a/__pycache__/x.pyc", True),
+    ],
+)
+def test_only_a_pattern_that_names_it_leads_into_a_folder_that_is_skipped(
+    pattern: str, path: str, expected: bool
+) -> None:
+    assert _selected(path, Selection.of([pattern], [], IgnoreFile.parse("logs/"))) is expected
+
+
+def test_a_file_on_the_way_to_what_is_included_is_not() -> None:
+    selection = Selection.of(["config/x.json"], [], IgnoreFile())
+    assert selection.objection("config") == NOT_INCLUDED
+    assert not selection.objection("config", folder=True)
+
+
 def test_include_goes_before_the_ignore_file() -> None:
     selection = Selection.of(["a.log"], [], IgnoreFile.parse("*.log\n!.keep\n"))
     assert _selected("a.log", selection)
