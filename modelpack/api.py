@@ -90,8 +90,8 @@ def pull(
 ) -> Unpacked:
     """Write a model's files, or some of them, into a folder; every byte is verified before a file has its name.
 
-    ``include`` and ``exclude`` are patterns as for packing (``*.safetensors``, ``onnx/``). A second call goes on where a first one was cut
-    off; a newer version replaces an older one in one step. ``force`` allows a folder that holds other files.
+    ``include`` and ``exclude`` are patterns as for packing (``*.safetensors``, ``onnx/``). A second call goes on where a
+    first one was cut off; a newer version replaces an older one in one step. ``force`` allows a folder that holds other files.
 
     Raises as :func:`push`, and DigestMismatch, SizeMismatch, UnsafePath, DocumentError, NoSpace, InputError.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from modelpack.errors import DigestMismatch, InputError, NotFound, SizeMismatch
+from modelpack.errors import DigestMismatch, InputError, NotFound, SizeMismatch, StoreError
 from modelpack.oci import Descriptor, Digest, new_hasher
 from modelpack.store.hashing import beside
 
@@ -86,22 +86,39 @@ class FileSource:
             raise NotFound(f"cannot read {path}: {error.strerror}") from error
 
     def open(self, offset: int = 0) -> Stream:
-        """Start to read."""
-        stream = _open_file(self.path)
+        """Start to read. Raises NotFound; and StoreError later, if the disk or a network share fails."""
+        stream = _File(self.path)
         stream.seek(offset)
         return stream
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Some bytes from the middle; fewer at the end of the file."""
-        with _open_file(self.path) as stream:
-            return os.pread(stream.fileno(), length, offset)
+        """Some bytes from the middle; fewer at the end of the file. Raises NotFound, StoreError."""
+        with _File(self.path) as stream:
+            try:
+                return os.pread(stream.fileno(), length, offset)
+            except OSError as error:
+                raise _unreadable(self.path, error) from error
 
 
-def _open_file(path: Path) -> io.FileIO:
-    try:
-        return io.FileIO(path)
-    except OSError as error:
-        raise NotFound(f"cannot read {path}: {error.strerror}") from error
+class _File(io.FileIO):
+    """An open file whose errors are ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            super().__init__(path)
+        except OSError as error:
+            raise NotFound(f"cannot read {path}: {error.strerror}") from error
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # typeshed allows any buffer
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot read {path}: {error.strerror or type(error).__name__}")
 
 
 class Reader(AbstractContextManager["Reader"]):
@@ -252,7 +269,7 @@ class HashingSource:
     def __init__(self, source: Source, count: Count | None = None) -> None:
         self.source = source
         self.size = source.size
-        self._count = count
+        self.count = count
         self._result: tuple[Digest, int] | None = None
 
     @property
@@ -268,7 +285,7 @@ class HashingSource:
     def open(self) -> HashingReader:
         """Start to read (again)."""
         self._result = None
-        return HashingReader(self, self._count)
+        return HashingReader(self, self.count)
 
     def finish(self, digest: Digest, length: int) -> None:
         """What a reader says at its end. Raises SizeMismatch if the source promised another size."""

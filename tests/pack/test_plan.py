@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from modelpack.errors import InputError
 from modelpack.oci import Codec, Kind, LayerType
 from modelpack.pack import Layout, planning
 from modelpack.pack.planning import plan
+from modelpack.store import FileSource
 from tests.pack.folders import CONTENT, write
 
 
@@ -149,6 +151,6 @@ def test_a_snapshot_is_called_as_its_repository(tmp_path: Path) -> None:
 
 
 def test_planning_reads_no_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("a file was opened"))
-    monkeypatch.setattr("io.FileIO", lambda *_: pytest.fail("a file was opened"))
+    for owner, name in ((Path, "open"), (FileSource, "open"), (FileSource, "read_at"), (io, "FileIO")):
+        monkeypatch.setattr(owner, name, lambda *_: pytest.fail("a file was opened"))
     assert plan(root).entries

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelpack.errors import ContentError, DigestMismatch, InputError, NotFound, SizeMismatch
+from modelpack.errors import ContentError, DigestMismatch, InputError, NotFound, SizeMismatch, StoreError
 from modelpack.oci import Descriptor, Digest, new_hasher
 from modelpack.store import BytesSource, FileSource, HashingSource, Reader, VerifiedSource, VerifyingReader
 from tests.store.content import WEIGHTS, Flaky, verified
@@ -52,6 +52,17 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         FileSource(tmp_path / "absent", 1).open()
     with pytest.raises(NotFound, match="cannot read"):
         FileSource.of(tmp_path / ("x" * 300))
+
+
+def test_an_error_of_the_disk_is_ours() -> None:
+    source = FileSource(Path("/proc/self/mem"), 10)  # where nothing is mapped, the kernel answers with EIO
+    with (
+        pytest.raises(StoreError, match=r"cannot read /proc/self/mem: Input/output error"),
+        Reader(source.open()) as reader,
+    ):
+        reader.read()
+    with pytest.raises(StoreError, match=r"cannot read /proc/self/mem: Input/output error"):
+        source.read_at(0, 10)
 
 
 def test_reading_in_pieces() -> None:
