@@ -11,6 +11,7 @@ from modelpack.store import (
     Credentials,
     DigestCache,
     HttpOptions,
+    Journal,
     LayoutStore,
     Observer,
     Registry,
@@ -23,8 +24,9 @@ from modelpack.store import (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How stores are reached: HTTP options, credentials, transfers at a time, a cache of the digests of local files (see
-    :class:`modelpack.store.DigestCache`), and who is told of the progress.
+    """How stores are reached: HTTP options, credentials, transfers at a time, a cache of the digests of local files
+    (:class:`modelpack.store.DigestCache`), a journal of uploads so that another process can resume them
+    (:class:`modelpack.store.FolderJournal`), and who is told of the progress.
 
     The default is anonymous HTTPS (plain HTTP on loopback). ``Access(credentials=DockerConfig(path))`` uses what
     ``docker login`` and ``modelpack login`` left.
@@ -34,6 +36,7 @@ class Access:
     credentials: Credentials = field(default_factory=StaticCredentials)
     jobs: int = 4
     digests: DigestCache | None = None
+    journal: Journal | None = None
     observe: Observer = ignore
 
     def watched(self, observe: Observer) -> Self:
@@ -42,7 +45,7 @@ class Access:
 
     def registry(self, host: str) -> Registry:
         """A registry host."""
-        return Registry(host, self.http, self.credentials, self.observe)
+        return Registry(host, self.http, self.credentials, self.observe, self.journal)
 
     def open(self, reference: str | Reference, *, create: bool = False) -> Store:
         """The layout or repository that a reference names; ``create`` makes a layout that is not there yet.

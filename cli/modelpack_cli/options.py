@@ -141,7 +141,7 @@ def _access(
     jobs: int,
 ) -> Access:
     from modelpack import TLS, Access, DockerConfig, HttpOptions, __version__
-    from modelpack.store import DigestCache
+    from modelpack.store import DigestCache, FolderJournal
 
     http = HttpOptions(
         plain_http=plain_http,
@@ -152,7 +152,8 @@ def _access(
         user_agent=f"modelpack/{__version__}",
     )
     credentials = DockerConfig(registry_config or environment.docker_config())
-    return Access(http, credentials, jobs, DigestCache(environment.cache_folder() / "digests.sqlite"))
+    cache = environment.cache_folder()
+    return Access(http, credentials, jobs, DigestCache(cache / "digests.sqlite"), FolderJournal(cache / "uploads"))
 
 
 def local_store(path: Path | None, *, link: bool = False) -> LayoutStore:

@@ -8,7 +8,7 @@ from modelpack.store.layout import Garbage, Incoming, LayoutStore
 from modelpack.store.memory import MemoryStore
 from modelpack.store.progress import Event, Observer, counter, ignore
 from modelpack.store.receive import final_name, receive
-from modelpack.store.registry import Registry, RegistryStore
+from modelpack.store.registry import FolderJournal, Journal, Registry, RegistryStore
 from modelpack.store.sources import (
     CHUNK,
     BytesSource,
@@ -37,10 +37,12 @@ __all__ = [
     "Event",
     "FileSource",
     "FileState",
+    "FolderJournal",
     "Garbage",
     "HashingSource",
     "HttpOptions",
     "Incoming",
+    "Journal",
     "LayoutStore",
     "Listing",
     "MemoryStore",

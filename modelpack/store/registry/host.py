@@ -24,6 +24,7 @@ from modelpack.store.http import (
 )
 from modelpack.store.http.auth import Authenticator
 from modelpack.store.progress import Observer, ignore
+from modelpack.store.registry.journal import Journal, NoJournal
 
 MAX_PAGES = 10_000
 MAX_LISTING = 256 << 20
@@ -45,9 +46,11 @@ class Registry:
         options: HttpOptions | None = None,
         credentials: Credentials | None = None,
         observe: Observer = ignore,
+        journal: Journal | None = None,
     ) -> None:
         options = options or HttpOptions()
         self.host = host
+        self.journal = journal or NoJournal()
         api_host = _API_HOSTS.get(host, host)
         try:
             split_host(api_host)

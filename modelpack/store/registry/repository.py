@@ -14,6 +14,7 @@ from modelpack.store.http import Request, Response
 from modelpack.store.registry import referrers
 from modelpack.store.registry.blobs import BlobStream, read_at
 from modelpack.store.registry.host import Registry
+from modelpack.store.registry.sessions import Sessions
 from modelpack.store.registry.upload import Uploads
 from modelpack.store.sources import BytesSource, HashingSource, Source, Stream, VerifiedSource
 
@@ -30,7 +31,8 @@ class RegistryStore(Store):
         self.base = f"{registry.url}/v2/{repository}"
         self.pull_scope = f"repository:{repository}:pull"
         self.push_scope = f"repository:{repository}:pull,push"
-        self._uploads = Uploads(registry, repository, self.exists)
+        self._sessions = Sessions(registry, repository)
+        self._uploads = Uploads(self._sessions, registry.journal, self.exists)
         self.attaching = threading.Lock()
         self._lock = threading.Lock()
         self._documents: OrderedDict[Digest, bytes] = OrderedDict()
@@ -83,7 +85,7 @@ class RegistryStore(Store):
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Take a blob from another repository of this registry."""
-        return self._uploads.mount(descriptor, repository)
+        return self._sessions.mount(descriptor, repository)
 
     def read_at(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
         """Unverified bytes from the middle of a blob, fewer at its end."""

@@ -1,26 +1,26 @@
-"""Writing blobs: one PUT where the digest is known, one PATCH while hashing where it is not, chunks where neither will do.
+"""Writing blobs: one PUT where the digest is known, one PATCH while hashing where it is not, pieces where neither will do.
 
-distribution-spec 1.1, "Pushing Blobs". Registries differ: some refuse chunks, some refuse large bodies, some give relative
-locations; every location is resolved against the request and must stay on the registry's host.
+Registries differ: some refuse pieces, some refuse large bodies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Self
-from urllib.parse import quote
 
-from modelpack.errors import AccessDenied, ModelPackError, NotFound, RegistryError, Unavailable
+from modelpack.errors import NotFound, RegistryError, Unavailable
 from modelpack.oci import Descriptor
-from modelpack.store.http import Request, Response
-from modelpack.store.registry.host import Registry
-from modelpack.store.sources import CHUNK, BytesSource, HashingSource, Reader, VerifiedSource
+from modelpack.store.digests import FileState
+from modelpack.store.registry.journal import Journal
+from modelpack.store.registry.large import LargeUploads
+from modelpack.store.registry.pieces import Content
+from modelpack.store.registry.sessions import Sessions
+from modelpack.store.sources import CHUNK, BytesSource, FileSource, HashingSource, Reader, Source, VerifiedSource
 
 PIECE = 16 << 20
 """Bytes of one chunk where the length of the content is not known beforehand: they are held in memory."""
 
-_CREATED = frozenset({201, 202, 204})
 _TOO_LARGE = 413
 _NO_PATCH = frozenset({400, 405, 411, 413, 415, 416, 501})
 
@@ -28,21 +28,26 @@ _NO_PATCH = frozenset({400, 405, 411, 413, 415, 416, 501})
 class Uploads:
     """Uploads into one repository."""
 
-    def __init__(self, registry: Registry, repository: str, exists: Callable[[Descriptor], bool]) -> None:
-        self._registry = registry
+    def __init__(self, sessions: Sessions, journal: Journal, exists: Callable[[Descriptor], bool]) -> None:
+        self._sessions = sessions
         self._exists = exists
-        self._base = f"{registry.url}/v2/{repository}/blobs/uploads/"
-        self._scope = f"repository:{repository}:pull,push"
+        self._large = LargeUploads(sessions, journal, exists)
 
     def push(self, descriptor: Descriptor, source: VerifiedSource) -> None:
-        """POST, then PUT with the digest. The last byte leaves only if the content is what the descriptor says."""
+        """POST, then PUT with the digest; large blobs in pieces that can be resumed.
+
+        The last byte leaves only if the content is what the descriptor says.
+        """
+        content = Content(source.source, descriptor.size, descriptor.digest, source.count)
+        if self._large.push(content, str(descriptor.digest)):
+            return
         body = _Body(source)
 
         def whole(location: str) -> None:
-            self._finish(location, descriptor, body)
+            self._sessions.finish(location, descriptor.digest, body)
 
         def chunked(location: str) -> None:
-            self._finish(self._pieces(location, body), descriptor, None)
+            self._sessions.finish(self._pieces(location, body), descriptor.digest)
 
         try:
             self._retry(whole, body, [descriptor])
@@ -53,13 +58,18 @@ class Uploads:
 
     def ingest(self, source: HashingSource) -> None:
         """Send while hashing, then name it: POST, PATCH, PUT. Where PATCH is not allowed, hash first and push then."""
+        if source.size is not None:
+            content = Content(source.source, source.size, None, source.count)
+            if self._large.push(content, _identity(source.source)):
+                source.finish(content.digest, content.size)
+                return
         body = _Body(source)
         known: list[Descriptor] = []
 
         def attempt(location: str) -> None:
             location = self._pieces(location, body) if source.size is None else self._stream(location, body)
             known.append(Descriptor("", source.digest, source.length))
-            self._finish(location, known[-1], None)
+            self._sessions.finish(location, source.digest)
 
         try:
             self._retry(attempt, body, known)
@@ -69,29 +79,10 @@ class Uploads:
             descriptor = _hashed(source)
             self.push(descriptor, VerifiedSource(source.source, descriptor))
 
-    def mount(self, descriptor: Descriptor, repository: str) -> bool:
-        """Take a blob from a sibling repository. False if the registry would rather have it uploaded."""
-        url = f"{self._base}?mount={descriptor.digest}&from={quote(repository)}"
-        scope = f"{self._scope} repository:{repository}:pull"
-        try:
-            response = self._registry.client.send(Request("POST", url, scope, expect=_CREATED))
-        except (AccessDenied, NotFound, RegistryError):
-            return False
-        response.drain()
-        if response.status == 201:
-            return True
-        self._cancel(response)
-        return False
-
-    def _begin(self) -> str:
-        response = self._registry.client.send(Request("POST", self._base, self._scope, expect=_CREATED))
-        response.drain()
-        return self._location(response, self._base)
-
     def _stream(self, location: str, body: _Body) -> str:
         """All of it in one PATCH."""
         headers = {"Content-Range": f"0-{body.size - 1}"} if body.size else {}
-        return self._patch(location, headers, body)
+        return self._sessions.patch(location, headers, body)
 
     def _pieces(self, location: str, body: _Body) -> str:
         """One PATCH for each piece, until the content ends."""
@@ -99,43 +90,19 @@ class Uploads:
         with closing(Reader(body.open())) as reader:
             while piece := reader.read(PIECE):
                 headers = {"Content-Range": f"{begin}-{begin + len(piece) - 1}"}
-                location = self._patch(location, headers, BytesSource(piece))
+                location = self._sessions.patch(location, headers, BytesSource(piece))
                 begin += len(piece)
         return location
-
-    def _patch(self, location: str, headers: dict[str, str], body: _Body | BytesSource) -> str:
-        # A PATCH that failed half-way has moved the registry's offset: only the whole upload can be tried again.
-        headers = {"Content-Type": "application/octet-stream", **headers}
-        request = Request("PATCH", location, self._scope, headers, body, _CREATED, repeatable=False)
-        response = self._registry.client.send(request)
-        response.drain()
-        return self._location(response, location)
-
-    def _finish(self, location: str, descriptor: Descriptor, body: _Body | None) -> None:
-        url = f"{location}{'&' if '?' in location else '?'}digest={descriptor.digest}"
-        headers = {"Content-Type": "application/octet-stream"} if body else {}
-        request = Request("PUT", url, self._scope, headers, body, _CREATED, repeatable=False)
-        self._registry.client.send(request).drain()
-
-    def _location(self, response: Response, base: str) -> str:
-        return self._registry.join(base, response.headers.get("location", base))
-
-    def _cancel(self, response: Response) -> None:
-        with suppress(ModelPackError):  # sessions that nobody finishes expire
-            location = self._location(response, self._base)
-            self._registry.client.send(
-                Request("DELETE", location, self._scope, expect=_CREATED, repeatable=False)
-            ).drain()
 
     def _retry(self, attempt: Callable[[str], None], body: _Body, known: list[Descriptor]) -> None:
         """A whole upload again, with a new session, when one breaks off or the registry lost its session.
 
         ``known`` ends with what was sent, as soon as that is known.
         """
-        client = self._registry.client
+        client = self._sessions.client
         number = 1
         while True:
-            location = self._begin()
+            location = self._sessions.begin()
             try:
                 return attempt(location)
             except BaseException as error:
@@ -190,6 +157,12 @@ class _Body:
         if self._reader is not None:
             self._reader.revoke()
             self._reader = None
+
+
+def _identity(source: Source) -> str:
+    """What a session of unknown digest is noted under: a file as it is now. What is made up anew each time has no name."""
+    state = FileState.of(source.path) if isinstance(source, FileSource) else None
+    return f"{state.path!r} {state.key}" if state else ""
 
 
 def _hashed(source: HashingSource) -> Descriptor:
