@@ -80,6 +80,13 @@ def simple(files: Mapping[str, bytes]) -> tuple[MemoryStore, Manifest]:
     return store, model(store, *(raw(store, path, data) for path, data in files.items()))
 
 
+def put(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """All files below a folder but our record."""
     return {
