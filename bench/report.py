@@ -21,12 +21,12 @@ _SERVERS = {
 }
 _COLUMNS = (
     "client", "form", "verifies", "wall s (min–max)", "per second", "client CPU s", "of it system", "server CPU s",
-    "peak RSS MiB", "bound by", "× best peer", "× curl",
+    "peak RSS MiB", "bound by", "× best peer", "× limit",
 )  # fmt: skip
 _LIMITS = {
-    ("pull", ""): "curl + SHA-256 beside it",
-    ("push", "files"): "curl + openssl beside it",
-    ("push", "OCI layout"): "curl, digest known",
+    ("pull", ""): ("curl + SHA-256 beside it",),
+    ("push", "files"): ("curl + openssl beside it",),
+    ("push", "OCI layout"): ("sendfile, digest known", "curl, digest known"),
 }
 
 
@@ -86,8 +86,9 @@ def _head(result: dict[str, Any]) -> str:
         f"Random bytes, in the page cache. Medians of {settings['repeats']}, the clients in turns. CPU is user and system of "
         "all processes of the client; RSS is the sum of their peaks, seen every 20 ms. *Form*: what a pull makes and what a "
         "push reads; from files a push must hash, from an OCI layout it knows the digests. *× best peer*: how many times as "
-        "fast as the fastest other client that verifies (for pushes: that starts from the same form). *× curl*: the same for "
-        "curl while a second process hashes (for pushes from a layout: curl alone, two blobs at a time). *Bound by*: who kept "
+        "fast as the fastest other client that verifies (for pushes: that starts from the same form). *× limit*: the "
+        "same for curl while a second process hashes (for pushes from a layout: sendfile, over TLS curl, two blobs at a "
+        "time); a program with a better loop can beat it. *Bound by*: who kept "
         "at least four fifths of a core, or of all cores, busy; *waiting* is for the disk, for each other, or for a core that "
         "another program had. "
         f"A client is stopped after {settings['limit']:g} s. Compare within a table only."
@@ -177,8 +178,9 @@ def _best_peer(row: _Row, rows: list[_Row], direction: str) -> _Row | None:
 
 
 def _limit(row: _Row, rows: list[_Row], direction: str) -> _Row | None:
-    name = _LIMITS.get((direction, "" if direction == "pull" else row.tool["what"]))
-    return next((other for other in rows if other.walls and other.tool["name"] == name), None)
+    names = _LIMITS.get((direction, "" if direction == "pull" else row.tool["what"]), ())
+    known = {other.tool["name"]: other for other in rows if other.walls}
+    return next((known[name] for name in names if name in known), None)
 
 
 def _times(other: _Row | None, row: _Row) -> str:

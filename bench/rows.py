@@ -137,7 +137,7 @@ class Benchmark:
     def _row(
         self, line: str, direction: str, shape: Shape, model: Model, server: str, endpoint: Endpoint | None
     ) -> None:
-        clients = [tool for tool in self._settings.clients(direction) if tool.fits(server, model)]
+        clients = [tool for tool in self._settings.clients(direction) if tool.fits(server, model, tls=line == "tls")]
         given_up: set[str] = set()
         row = {"line": line, "direction": direction, "shape": shape.name, "text": shape.text, "server": server}
         for repeat in range(self._settings.repeats):

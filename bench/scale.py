@@ -57,6 +57,8 @@ def main() -> None:
             print(f"{value:g} {axis}: no room on the disk")
             continue
         for point in _measure(axis, value, shape, arguments.work, arguments.limit):
+            if not point:
+                continue
             points.append(point)
             print(
                 f"{value:>8g} {axis:<9} {point.step:<5} {point.wall:8.2f} s, {point.cpu:8.2f} s of CPU, "
@@ -77,7 +79,7 @@ def _shapes(most_layers: int, most_gb: float) -> Iterator[tuple[str, float, Shap
             yield "gigabytes", size, Shape("scale", 1, int(size * 1e9))
 
 
-def _measure(axis: str, value: float, shape: Shape, work: Path, limit: float) -> Iterator[Point]:
+def _measure(axis: str, value: float, shape: Shape, work: Path, limit: float) -> Iterator[Point | None]:
     with tempfile.TemporaryDirectory(prefix="scale-", dir=work) as name:
         folder = Path(name).resolve()
         model = make(shape, folder, sparse=True)
@@ -98,13 +100,14 @@ def _pack(job: Job) -> list[str]:
 
 def _point(
     axis: str, value: float, step: str, tool: Tool, endpoint: Endpoint, model: Model, work: Path, limit: float
-) -> Point:
+) -> Point | None:
     with tempfile.TemporaryDirectory(prefix="run-", dir=work) as name:
         job = Job(endpoint, f"bench/{model.name}", model, Path(name))
         usage = run(tool.command(job), tool.environment(job), job.folder, limit)
         if usage.status:
-            said = usage.said.replace(str(work), "WORK")
-            raise SystemExit(f"{step} of {value:g} {axis}: exit status {usage.status}: {said}")
+            said = " ".join(usage.said.replace(str(work), "WORK").split())
+            print(f"{value:>8g} {axis:<9} {step:<5} failed: {said[-300:]}", flush=True)
+            return None
         return Point(axis, value, step, usage.wall, usage.user + usage.system, usage.rss)
 
 

@@ -21,7 +21,7 @@ from bench.servers import REGISTRIES
 
 LINES = ("http", "tls", "wan")
 _QUICK = {
-    "size_mib": 128, "files": 100, "wan_size_mib": 16, "wan_files": 20, "repeats": 1, "limit": 15,
+    "size_mib": 128, "files": 100, "wan_size_mib": 8, "wan_files": 10, "repeats": 1, "limit": 10,
     "servers": ["origin", "sink"],
 }  # fmt: skip
 

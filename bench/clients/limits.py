@@ -8,8 +8,10 @@ from pathlib import Path
 
 from bench.clients.tool import Job, Tool
 
-_FOLLOW = str(Path(__file__).with_name("follow.py"))
-_CURL_PUSH = str(Path(__file__).with_name("curl_push.py"))
+_PROGRAMS = Path(__file__).parent / "programs"
+_FOLLOW = str(_PROGRAMS / "follow.py")
+_FLOOR = str(_PROGRAMS / "floor.py")
+_CURL_PUSH = str(_PROGRAMS / "curl_push.py")
 
 
 def _curl(job: Job, *, discard: bool = False) -> list[str]:
@@ -52,6 +54,11 @@ def _curl_push_known(job: Job) -> list[str]:
     return _curl_push(job, known=True)
 
 
+def _sendfile(job: Job) -> list[str]:
+    command = _curl_push(job, known=True)
+    return [_FLOOR if part == _CURL_PUSH else part for part in command]
+
+
 LIMITS = (
     Tool("curl + SHA-256 beside it", "pull", "files", _curl_and_hash, programs=("curl",), limit=True),
     Tool("curl", "pull", "files", _curl, programs=("curl",), limit=True),
@@ -60,4 +67,5 @@ LIMITS = (
         "curl + openssl beside it", "push", "files", _curl_push, programs=("curl", "openssl"), most_files=16, limit=True
     ),
     Tool("curl, digest known", "push", "OCI layout", _curl_push_known, programs=("curl",), most_files=16, limit=True),
+    Tool("sendfile, digest known", "push", "OCI layout", _sendfile, limit=True, tls=False),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.clients.tool import Job, Tool
 from bench.measure import find
 
-_ORAS_PY = str(Path(__file__).with_name("oras_py.py"))
+_ORAS_PY = str(Path(__file__).parent / "programs" / "oras_py.py")
 
 
 def _program(name: str) -> str:

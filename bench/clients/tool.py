@@ -51,6 +51,7 @@ class Tool:
     most_files: int = 1_000_000
     limit: bool = False
     writes: bool = True
+    tls: bool = True
 
     @property
     def missing(self) -> list[str]:
@@ -67,6 +68,10 @@ class Tool:
             **self.env(job),
         }
 
-    def fits(self, server: str, model: Model) -> bool:
+    def fits(self, server: str, model: Model, *, tls: bool = False) -> bool:
         """Whether it can do this at all."""
-        return (not self.servers or server in self.servers) and len(model.layers) <= self.most_files
+        return (
+            (self.tls or not tls)
+            and (not self.servers or server in self.servers)
+            and len(model.layers) <= self.most_files
+        )

@@ -3,11 +3,10 @@
 from bench.servers.authority import Authority, make_authority
 from bench.servers.origin import origin
 from bench.servers.process import Endpoint
-from bench.servers.programs import MISSING, REGISTRIES, behind_network, registry
+from bench.servers.registries import REGISTRIES, behind_network, registry
 from bench.servers.upload import upload
 
 __all__ = [
-    "MISSING",
     "REGISTRIES",
     "Authority",
     "Endpoint",

@@ -16,7 +16,6 @@ from bench.servers.authority import Authority
 from bench.servers.process import Endpoint, serving
 
 _Command = Callable[[int, Path, Authority | None], list[str]]
-MISSING = "not installed"
 
 
 def _distribution(port: int, folder: Path, authority: Authority | None) -> list[str]:

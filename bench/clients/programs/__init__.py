@@ -1,0 +1,1 @@
+"""Programs that the benchmark starts as clients; each is run by its path and imports nothing of the project."""
