@@ -3,6 +3,7 @@
 from modelpack.pack.files.classify import BIG, Classifier
 from modelpack.pack.files.names import check_distinct, check_path
 from modelpack.pack.files.selection import IGNORE_FILE, IgnoreFile, Selection
+from modelpack.pack.files.text import read_text
 from modelpack.pack.files.walk import MAX_FILES, Folder, Found, is_folder
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "check_distinct",
     "check_path",
     "is_folder",
+    "read_text",
 ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from modelpack.errors import DocumentError, InputError
+from modelpack.pack.files.text import read_text, reading
 from modelpack.paths import Glob, component
 
 IGNORE_FILE = ".modelpackignore"
@@ -36,7 +37,7 @@ class IgnoreFile:
     def parse(cls, text: str) -> Self:
         """Read it. Raises DocumentError."""
         patterns = []
-        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             pattern = _without_trailing_spaces(line.removesuffix("\r"))
             if not pattern.strip("/") or pattern.startswith("#"):
                 continue
@@ -53,19 +54,10 @@ class IgnoreFile:
     def read(cls, root: Path) -> Self:
         """The ignore file of a folder; without patterns if there is none. Raises DocumentError, InputError."""
         path = root / IGNORE_FILE
-        try:
+        with reading(path):
             if not path.is_file():
                 return cls()
-            with path.open("rb") as stream:
-                data = stream.read(MAX_IGNORE_FILE + 1)
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        if len(data) > MAX_IGNORE_FILE:
-            raise DocumentError(IGNORE_FILE, "", f"more than {MAX_IGNORE_FILE} bytes")
-        try:
-            return cls.parse(data.decode())
-        except UnicodeDecodeError as error:
-            raise DocumentError(IGNORE_FILE, "", f"not UTF-8 at byte {error.start}") from None
+        return cls.parse(read_text(path, IGNORE_FILE, MAX_IGNORE_FILE))
 
     def decide(self, path: str, *, folder: bool) -> bool | None:
         """Whether a path is ignored; None if no pattern matches."""

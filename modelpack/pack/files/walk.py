@@ -16,6 +16,7 @@ from typing import NoReturn, Self
 from modelpack.errors import InputError
 from modelpack.pack.files.names import check_path
 from modelpack.pack.files.selection import NOT_INCLUDED, Selection
+from modelpack.pack.files.text import reading
 from modelpack.paths import MAX_DEPTH
 
 MAX_FILES = 100_000
@@ -53,10 +54,8 @@ class Folder:
     @classmethod
     def at(cls, source: Path, *, follow_links: bool = False) -> Self:
         """A folder that exists. Raises InputError."""
-        try:
+        with reading(source):
             root = Path(os.path.realpath(source, strict=True))
-        except OSError as error:
-            raise InputError(f"cannot read {source}: {error.strerror}") from error
         if not root.is_dir():
             raise InputError(f"{source} is not a folder")
         return cls(root, None if follow_links else (root, *_blobs(root)))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from modelpack.errors import DocumentError, UnsupportedFormat
 from modelpack.oci import Kind
-from modelpack.pack.recipes.recipe import MAX_WANTS, Recipe, Want, clean_path, read_recipe
+from modelpack.pack.files import read_text
+from modelpack.pack.recipes.recipe import MAX_RECIPE, MAX_WANTS, Recipe, Want, clean_path
 
 if TYPE_CHECKING:
     import yaml
@@ -39,7 +40,7 @@ _Tree = str | list["_Tree"] | dict[str, "_Tree"]
 
 def read_kitfile(path: Path) -> Recipe:
     """Read a Kitfile. Raises InputError (no such file), DocumentError, UnsupportedFormat."""
-    return parse_kitfile(read_recipe(path, "Kitfile"))
+    return parse_kitfile(read_text(path, "Kitfile", MAX_RECIPE))
 
 
 def parse_kitfile(text: str) -> Recipe:

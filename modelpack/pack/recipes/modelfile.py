@@ -11,7 +11,8 @@ from pathlib import Path
 
 from modelpack.errors import DocumentError
 from modelpack.oci import Kind
-from modelpack.pack.recipes.recipe import MAX_WANTS, Recipe, Want, clean_path, read_recipe
+from modelpack.pack.files import read_text
+from modelpack.pack.recipes.recipe import MAX_RECIPE, MAX_WANTS, Recipe, Want, clean_path
 from modelpack.paths import has_wildcard
 
 _KINDS = {
@@ -36,7 +37,7 @@ _PIECE = re.compile(r'\\(.)|"((?:[^"\\]|\\.)*)"|([^"\\]+)')
 
 def read_modelfile(path: Path) -> Recipe:
     """Read a Modelfile. Raises InputError (no such file), DocumentError (with the line)."""
-    return parse_modelfile(read_recipe(path, "Modelfile"))
+    return parse_modelfile(read_text(path, "Modelfile", MAX_RECIPE))
 
 
 def parse_modelfile(text: str) -> Recipe:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from modelpack.errors import DocumentError, InputError
 from modelpack.oci import Kind
@@ -12,9 +11,8 @@ from modelpack.pack.files import Classifier, Folder, Found, Selection, is_folder
 from modelpack.paths import MAX_DEPTH, component
 
 MAX_RECIPE = 1 << 20
-"""Bytes in a Modelfile or Kitfile."""
-
 MAX_WANTS = 10_000
+"""Bytes in a Modelfile or Kitfile, paths that it asks for."""
 
 # How specific a wish is: least is most. Folders have 2, and the nearer one the smaller second number.
 _BY_NAME = (0, 0)
@@ -50,21 +48,6 @@ class _Claim:
     guessed: bool
     rank: tuple[int, int]
     place: str
-
-
-def read_recipe(path: Path, document: str) -> str:
-    """The text of a Modelfile or Kitfile. Raises InputError, DocumentError."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_RECIPE + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > MAX_RECIPE:
-        raise DocumentError(document, "", f"more than {MAX_RECIPE} bytes")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DocumentError(document, "", f"not UTF-8 at byte {error.start}") from None
 
 
 def clean_path(path: str, document: str, place: str) -> str:

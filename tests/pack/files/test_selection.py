@@ -112,7 +112,7 @@ def test_include_goes_before_the_ignore_file() -> None:
 
 def test_reads_comments_negation_escapes_and_spaces() -> None:
     ignore = IgnoreFile.parse(
-        "\ufeff# comment\r\n\n*.tmp\r\n!keep.tmp\n\\#name\n\\!name\ntrailing   \nspace\\ \n/root\ndir/\n"
+        "# comment\r\n\n*.tmp\r\n!keep.tmp\n\\#name\n\\!name\ntrailing   \nspace\\ \n/root\ndir/\n"
     )
     assert ignore.decide("a.tmp", folder=False) is True
     assert ignore.decide("keep.tmp", folder=False) is False
@@ -127,7 +127,7 @@ def test_reads_comments_negation_escapes_and_spaces() -> None:
 
 def test_reads_the_file_of_a_folder(tmp_path: Path) -> None:
     assert IgnoreFile.read(tmp_path) == IgnoreFile()
-    (tmp_path / IGNORE_FILE).write_text("*.log\n")
+    (tmp_path / IGNORE_FILE).write_text("\ufeff*.log\n")
     assert IgnoreFile.read(tmp_path).decide("a.log", folder=False)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from modelpack.formats.safetensors import BITS
 from modelpack.oci import Kind
 from modelpack.pack.plan import Entry
+from tests.formats import build
 
 _WEIGHTS = {".safetensors", ".gguf", ".onnx", ".pt", ".bin", ".h5", ".jit"}
 
@@ -43,34 +44,29 @@ def safetensors(folder: Path, name: str, **counts: int) -> None:
     end = 0
     for dtype, count in counts.items():
         begin, end = end, end + count * BITS[dtype] // 8
-        header[f"t.{dtype}"] = {"dtype": dtype, "shape": [count], "data_offsets": [begin, end]}
+        header[f"t.{dtype}"] = build.info(dtype, [count], begin, end)
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + end)
+    _write_sparse(folder / name, build.safetensors(text + b" " * (-len(text) % 8)), end)
 
 
 def gguf(folder: Path, name: str, keys: dict[str, str | int | list[str]], shape: tuple[int, ...] = (256,)) -> None:
-    """A file with one Q4_K tensor."""
+    """A file with one Q4_K tensor; its bytes are a hole."""
+    pairs = tuple(build.pair(key, *_packed(value)) for key, value in keys.items())
+    header = build.gguf(pairs, (build.tensor("blk.0.weight", shape, 12, 0),))
+    _write_sparse(folder / name, header + bytes(-len(header) % 32), math.prod(shape) // 256 * 144)
 
-    def text(value: str) -> bytes:
-        return struct.pack("<Q", len(value.encode())) + value.encode()
 
-    def value(item: str | int | list[str]) -> bytes:
-        if isinstance(item, str):
-            return struct.pack("<I", 8) + text(item)
-        if isinstance(item, int):
-            return struct.pack("<II", 4, item)
-        return struct.pack("<IIQ", 9, 8, len(item)) + b"".join(map(text, item))
+def _packed(value: str | int | list[str]) -> tuple[int, bytes]:
+    """The GGUF type of a value, and its bytes."""
+    if isinstance(value, str):
+        return 8, build.text(value)
+    if isinstance(value, int):
+        return 4, struct.pack("<I", value)
+    return 9, build.array(8, len(value), b"".join(map(build.text, value)))
 
-    head = b"GGUF" + struct.pack("<IQQ", 3, 1, len(keys))
-    head += b"".join(text(key) + value(item) for key, item in keys.items())
-    head += text("blk.0.weight") + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape)
-    head += struct.pack("<IQ", 12, 0)
-    head += bytes(-len(head) % 32)
-    with (folder / name).open("wb") as file:
+
+def _write_sparse(path: Path, head: bytes, hole: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
         file.write(head)
-        file.truncate(len(head) + math.prod(shape) // 256 * 144)
+        file.truncate(len(head) + hole)
