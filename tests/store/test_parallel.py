@@ -129,7 +129,7 @@ def test_a_stream_that_ends_early(tmp_path: Path) -> None:
 
 
 def test_many_workers_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelpack.store.parallel.downloading._TOGETHER", BLOCK)
+    monkeypatch.setattr("modelpack.store.parallel.downloading._SEGMENT", BLOCK)
     monkeypatch.setattr(Pace, "observe", lambda *_: 4)
     names: set[str] = set()
 
@@ -144,7 +144,7 @@ def test_many_workers_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_workers_that_are_too_many_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelpack.store.parallel.downloading._TOGETHER", BLOCK)
+    monkeypatch.setattr("modelpack.store.parallel.downloading._SEGMENT", BLOCK)
     wanted = iter([4] + [1] * 1000)
     monkeypatch.setattr(Pace, "observe", lambda *_: next(wanted))
     assert run(Ranged(DATA), tmp_path) == DATA

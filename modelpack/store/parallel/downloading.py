@@ -19,8 +19,12 @@ THRESHOLD = 4 * BLOCK
 """Smaller blobs are not worth a second thread."""
 
 MAX_CONNECTIONS = 8
-_ALONE = 64 << 20
-_TOGETHER = 16 << 20
+_SEGMENT = 16 << 20
+"""Bytes that a worker fetches with one request, of several workers; fewer near the end, so that all end together."""
+
+_AHEAD = 0.25
+"""Seconds that the segment of a single worker takes: short enough to let others in soon."""
+
 _FLUSH_INTERVAL = 30.0
 _LOOK = 0.1
 
@@ -67,11 +71,13 @@ class _Download:
         self._board = Board(source.size, parts.blocks, parts.add)
         self._pace = Pace(MAX_CONNECTIONS)
         self._wanted = 1
+        self._there = sum(min(BLOCK, source.size - block * BLOCK) for block in parts.blocks)
+        self._begun = time.monotonic() - _LOOK
         self._threads: list[threading.Thread] = []
         self._flusher: threading.Thread | None = None
 
     def run(self) -> None:
-        there = sum(min(BLOCK, self._source.size - block * BLOCK) for block in self._parts.blocks)
+        there = self._there
         self._count(there)
         try:
             digest = self._hash()
@@ -132,10 +138,13 @@ class _Download:
             self._board.fail(error)
 
     def _length(self) -> int:
-        """One worker that stays alone needs no further requests; several share the front of what is left."""
+        """How much to fetch with the next request."""
+        left = self._source.size - self._there - self._board.received
         if self._wanted > 1:
-            return _TOGETHER
-        return self._source.size if self._pace.settled else _ALONE
+            return min(_SEGMENT, _blocks(left // (2 * self._wanted)))
+        if self._pace.settled:  # alone, and it stays so
+            return self._source.size
+        return max(2 * BLOCK, _blocks(int(self._board.received / (time.monotonic() - self._begun) * _AHEAD)))
 
     def _fetch(self, segment: Segment, buffer: memoryview) -> None:
         stream = self._ranged.open_range(segment.position, segment.end - segment.position)
@@ -163,3 +172,8 @@ class _Download:
         self._flusher = threading.Thread(target=flush, daemon=True)
         self._flusher.start()
         return now
+
+
+def _blocks(length: int) -> int:
+    """Whole blocks, at least one."""
+    return max(length // BLOCK, 1) * BLOCK

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_FIRST = 0.4
-_INTERVAL = 0.8
+_FIRST = 0.3
+_INTERVAL = 0.5
 _GAIN = 1.25
 
 
