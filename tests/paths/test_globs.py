@@ -27,6 +27,8 @@ PATHS = st.lists(st.sampled_from(["a", "b", "ab", ".h"]), min_size=1, max_size=5
         ("a*b*c", "abcb", False),
         ("a*b*c", "abcbc", True),
         ("a**c", "abc", True),
+        ("a**/c", "ab/c", True),
+        ("a**/c", "a/b/c", False),
         ("?", "é", True),
         ("?", "ab", False),
         ("*", "x/y", True),

@@ -164,8 +164,10 @@ def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
 
 _NAMES = st.sampled_from(["a", "b", "ab", "x.y", "a.y", "-", "#a"])
 _PATHS = st.lists(_NAMES, min_size=1, max_size=3).map("/".join)
+# Without "a**": git compares the letters before the first wildcard apart, and then takes what is left for a leading "**/",
+# against its manual ("other consecutive asterisks are considered regular asterisks").
 _PIECES = st.sampled_from(
-    ["a", "b", "*", "**", "?", "*.y", "[ab]", "[!a]", "a*", "*b", "x.y", "\\#a", "[a-b]?", "a**", "[]-]"]
+    ["a", "b", "*", "**", "?", "*.y", "[ab]", "[!a]", "a*", "*b", "x.y", "\\#a", "[a-b]?", "[]-]"]
 )
 _LINES = st.builds(
     lambda negation, start, pieces, end: negation + start + "/".join(pieces) + end,
