@@ -34,7 +34,7 @@ class Access:
 
     http: HttpOptions = field(default_factory=HttpOptions)
     credentials: Credentials = field(default_factory=StaticCredentials)
-    jobs: int = 4
+    jobs: int = 8
     digests: DigestCache | None = None
     journal: Journal | None = None
     observe: Observer = ignore

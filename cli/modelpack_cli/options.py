@@ -85,7 +85,7 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
         ],
         60.0,
     ),
-    "jobs": (Annotated[int, _option("--jobs", "-j", metavar="N", min=1, max=64, help="Files that move at a time.")], 4),
+    "jobs": (Annotated[int, _option("--jobs", "-j", metavar="N", min=1, max=64, help="Files that move at a time.")], 8),
 }
 
 Body = TypeVar("Body", bound=Callable[..., None])

@@ -16,7 +16,7 @@ from modelpack.store.workers import each
 
 MAX_DEPTH = 4
 MAX_DOCUMENTS = 10_000
-DEFAULT_JOBS = 4
+DEFAULT_JOBS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ THRESHOLD = 4 * BLOCK
 """Smaller blobs are not worth a second thread."""
 
 MAX_CONNECTIONS = 8
+_FURTHER = threading.BoundedSemaphore(16)
+"""Connections beyond the first one of each blob, of all downloads together: registries count what one client opens."""
+
 _SEGMENT = 16 << 20
 """Bytes that a worker fetches with one request, of several workers; fewer near the end, so that all end together."""
 
@@ -122,9 +125,18 @@ class _Download:
         self._wanted = self._pace.observe(now, self._board.received)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         while len(self._threads) < self._wanted and not self._board.exhausted:
-            thread = threading.Thread(target=self._work, daemon=True)
+            if self._threads and not _FURTHER.acquire(blocking=False):
+                break
+            work = self._work_further if self._threads else self._work
+            thread = threading.Thread(target=work, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _work_further(self) -> None:
+        try:
+            self._work()
+        finally:
+            _FURTHER.release()
 
     def _work(self) -> None:
         buffer = memoryview(bytearray(CHUNK))
