@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from modelpack.errors import AccessDenied, DocumentError, ModelPackError, Unavailable
+from modelpack.errors import AccessDenied, DocumentError, ModelPackError, RegistryError, Unavailable
 from modelpack.store import BytesSource, Credential, HttpOptions, Registry, RegistryStore, StaticCredentials
 from modelpack.store.http import Transport
 from modelpack.store.http.auth import Authenticator, parse_challenge
@@ -340,6 +340,18 @@ def test_secrets_that_a_registry_repeats_are_not_shown(kind: str) -> None:
         assert LOGIN[1] not in text
         assert base64.b64encode(b":".join(part.encode() for part in LOGIN)).decode() not in text
         assert not any(token in text for token in faulty.guard.tokens)
+
+
+def test_half_a_secret_is_not_shown_either(faulty: FaultyRegistry) -> None:
+    token = "canary-" + "x" * 5000
+    faulty.guard.kind = "token"
+    faulty.guard.tokens.add(token)
+    faulty.on("GET", "/token", effects.reply(200, f'{{"token":"{token}"}}'.encode()))
+    faulty.on("GET", "/manifests/", lambda _: error(400, f"BAD {token}", f"you said {token}"), skip=1)
+    with connect(faulty) as store, pytest.raises(RegistryError) as caught:
+        store.resolve("v1")
+    assert "canary" not in str(caught.value) + caught.value.code
+    assert caught.value.code == "BAD ***"
 
 
 def test_short_secrets_are_not_looked_for(faulty: FaultyRegistry) -> None:

@@ -67,7 +67,7 @@ def test_where_the_next_page_is(faulty: FaultyRegistry, link: str) -> None:
 @pytest.mark.parametrize("link", ["<http://evil.example/v2/>", "<ftp://x/>", "<http://[::1/>", "<//evil.example/x>"])
 def test_the_next_page_is_on_the_same_host(faulty: FaultyRegistry, link: str) -> None:
     faulty.on("GET", "/_catalog", catalog((b"{}", link + '; rel="next"')))
-    with connect(faulty) as store, pytest.raises(UnsupportedFormat, match="refers to another host where it may not"):
+    with connect(faulty) as store, pytest.raises(UnsupportedFormat, match="refers to"):
         list(store.registry.repositories())
 
 

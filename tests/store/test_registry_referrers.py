@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,25 @@ def test_what_others_wrote_under_the_fallback_tag_stays() -> None:
         assert found.manifests[0] == theirs
         assert len(found.manifests) == 2
         assert found.annotations == {"kept": "yes"}
+
+
+def test_entries_that_do_not_say_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cosign writes the config's media type for the artifact type; others write nothing."""
+    with FaultyRegistry(Features(referrers=False)) as faulty, connect(faulty) as store:
+        model = push_model(store)
+        pushed = [push_model(store, b"%d" % n, model.descriptor, SIGNATURE).descriptor for n in range(2)]
+        unknown = replace(pushed[0], artifact_type="", annotations={"kept": "yes"})
+        cosigns = replace(pushed[1], artifact_type="application/vnd.oci.empty.v1+json")
+        absent = Descriptor(OCI_MANIFEST, Digest.of(b"absent"), 6)
+        odd = Descriptor("application/vnd.odd", Digest.of(b"odd"), 3)
+        index = Index.build((unknown, cosigns, absent, odd))
+        faulty.repository(NAME).add_manifest(OCI_INDEX, index.raw, tag_of(model.descriptor))
+        found = store.referrers(model.descriptor)
+        assert [entry.artifact_type for entry in found] == [SIGNATURE, SIGNATURE, "", ""]
+        assert found[0].annotations == {"kept": "yes"}
+        assert len(store.referrers(model.descriptor, SIGNATURE)) == 2
+        monkeypatch.setattr(module, "MAX_LOOKUPS", 1)
+        assert len(store.referrers(model.descriptor, SIGNATURE)) == 1
 
 
 def test_a_manifest_under_the_fallback_tag_is_not_overwritten() -> None:

@@ -187,10 +187,11 @@ class Client:
         )
 
     def _failure(self, request: Request, response: Response) -> ModelPackError:
-        code, message = _registry_error(response)
+        # Before they are cut: half a secret would not be recognised.
+        code, message = (self._authenticator.redact(text) for text in _registry_error(response))
+        code, message = _printable(code, 64), _printable(message, 300)
         said = ": ".join(part for part in (code, message) if part)
         text = f"{request.method} {request.place} answered {response.status}" + (f" ({said})" if said else "")
-        text = self._authenticator.redact(text)
         if response.status == 404:
             return NotFound(text)
         if response.status in (401, 403):
@@ -237,16 +238,15 @@ def _redirect_error(request: Request, status: int, text: str) -> RegistryError:
 
 
 def _registry_error(response: Response) -> tuple[str, str]:
-    """The first error of the distribution-spec's JSON, cut short and made printable; empty if there is none."""
+    """Code and message of the first error in the distribution-spec's JSON; empty if there is none."""
     try:
         data = response.read(MAX_ERROR_BODY)
         error = json.loads(data)["errors"][0]
-        code, message = str(error.get("code", "")), str(error.get("message", ""))
+        return str(error.get("code", "")), str(error.get("message", ""))
     except (Unavailable, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return "", ""
     finally:
         response.close()
-    return _printable(code, 64), _printable(message, 300)
 
 
 def _printable(text: str, limit: int) -> str:

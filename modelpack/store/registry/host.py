@@ -92,16 +92,15 @@ class Registry:
         return self.join(url, link[1]) if link else ""
 
     def join(self, base: str, location: str) -> str:
-        """A location that the registry gave, as a URL. Raises UnsupportedFormat where it leads to another host."""
+        """A location that the registry gave, as a URL. Raises UnsupportedFormat where it leads elsewhere."""
         try:
             url = urljoin(base, location)
-            if Origin.of(url) == self.client.origin:
-                return url
+            origin = Origin.of(url)
         except ValueError:
-            pass
-        raise UnsupportedFormat(
-            f"{self.host} refers to another host where it may not: {location.partition('?')[0][:200]!r}"
-        )
+            raise UnsupportedFormat(f"{self.host} refers to something that is no URL") from None
+        if origin != self.client.origin:
+            raise UnsupportedFormat(f"{self.host} refers to another host where it may not: {origin}")
+        return url
 
     def close(self) -> None:
         """Close idle connections."""

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from modelpack.errors import DocumentError, NotFound, Unavailable
-from modelpack.oci import Descriptor, Index, Manifest
-from modelpack.oci.mediatypes import OCI_INDEX
+from modelpack.errors import ContentError, DocumentError, NotFound, Unavailable
+from modelpack.oci import Descriptor, Index, Manifest, is_document
+from modelpack.oci.mediatypes import OCI_EMPTY, OCI_INDEX
 from modelpack.store.http import Request
 from modelpack.store.sources import BytesSource
 
@@ -27,6 +27,9 @@ _SETTLE = 0.1
 """Seconds that another writer may need even where the network is fast."""
 
 MAX_REFERRERS = 50_000
+MAX_LOOKUPS = 256
+"""Entries of a fallback index whose manifests are read because they do not say what they are."""
+
 MAX_PAGES = 1000
 
 
@@ -35,9 +38,24 @@ def list_referrers(store: RegistryStore, subject: Descriptor, artifact_type: str
     found = _from_api(store, subject, artifact_type)
     if found is None:
         document = _fallback(store, fallback_tag(subject))
-        found = document.manifests if isinstance(document, Index) else ()
+        entries = document.manifests if isinstance(document, Index) else ()
+        found = tuple(_complete(store, entry) for entry in entries[:MAX_LOOKUPS]) + entries[MAX_LOOKUPS:]
     # A registry may ignore the filter (distribution-spec: "OCI-Filters-Applied").
     return tuple(entry for entry in found if artifact_type in ("", entry.artifact_type))
+
+
+def _complete(store: RegistryStore, entry: Descriptor) -> Descriptor:
+    """An entry of the fallback index as a registry would write it.
+
+    cosign 3 and others of go-containerregistry write the config's media type where the manifest's artifact type belongs.
+    """
+    if entry.artifact_type not in ("", OCI_EMPTY) or not is_document(entry.media_type):
+        return entry
+    try:
+        document = store.document(entry)
+    except (NotFound, ContentError, DocumentError):
+        return entry
+    return replace(entry, artifact_type=document.artifact_type, annotations=entry.annotations or document.annotations)
 
 
 def attach(store: RegistryStore, manifest: Manifest | Index) -> None:

@@ -120,6 +120,11 @@ class RegistryStore(Store):
     def _open(self, descriptor: Descriptor, offset: int) -> Stream:
         with self._lock:
             kept = self._documents.get(descriptor.digest)
+        if kept is None and is_document(descriptor.media_type):
+            # distribution 2.8 says 404 to who does not ask for the type.
+            _, kept = self.registry.client.fetch(
+                Request("GET", self._url(descriptor), self.pull_scope, {"Accept": _ACCEPT})
+            )
         if kept is not None:
             return BytesSource(kept).open(offset)
         return BlobStream(self.registry.client, self._url(descriptor), self.pull_scope, descriptor, offset)
