@@ -6,6 +6,7 @@ Its own environment variables and token files are not used for what is passed he
 from __future__ import annotations
 
 import errno
+import glob
 import importlib
 import re
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from modelpack.errors import (
 from modelpack.oci import Digest
 from modelpack.pack.execute import Packed
 from modelpack.pack.files import MAX_FILES, check_path
+from modelpack.paths import Glob
 from modelpack.store import Event, Observer, ignore
 
 ENDPOINT = "https://huggingface.co"
@@ -91,7 +93,7 @@ def fetch_snapshot(
 ) -> Snapshot:
     """Download one revision of a model, or find it in the cache, and pin it to its commit.
 
-    ``include`` and ``exclude`` are patterns of huggingface_hub (``*.safetensors``); with ``include``, only what matches.
+    ``include`` and ``exclude`` are patterns as for :func:`modelpack.pack.plan`; with ``include``, only what matches.
 
     Raises InputError (huggingface_hub is not installed; a name that cannot be packed), NotFound, AccessDenied (gated, private),
     Unavailable, NoSpace.
@@ -105,7 +107,8 @@ def fetch_snapshot(
     commit = info.sha or ""
     if not _COMMIT.fullmatch(commit):
         raise Unavailable(f"{endpoint} does not say which commit {revision!r} of {repo_id} is")
-    total = _check(info, repo_id, include, exclude)
+    files = _select(info, repo_id, include, exclude)
+    total = sum(files.values())
     name = f"hf://{repo_id}"
     observe(Event("begin", name, total))
     try:
@@ -114,8 +117,8 @@ def fetch_snapshot(
             **access,
             revision=commit,
             cache_dir=cache_dir,
-            allow_patterns=list(include) or None,
-            ignore_patterns=list(exclude) or None,
+            # Exactly these: the package's own patterns mean something else by the same text.
+            allow_patterns=[glob.escape(name) for name in files] if include or exclude else None,
             max_workers=jobs,
             tqdm_class=_progress(observe, name, total),
         )
@@ -151,23 +154,22 @@ def _package() -> Any:
         ) from error
 
 
-def _check(info: Any, repo_id: str, include: Sequence[str], exclude: Sequence[str]) -> int:
-    """Refuse names that could not be packed before anything is downloaded; the bytes to come."""
-    wanted = list(
-        _package().utils.filter_repo_objects(
-            info.siblings or [],
-            allow_patterns=list(include) or None,
-            ignore_patterns=list(exclude) or None,
-            key=lambda file: file.rfilename,
-        )
-    )
-    if not wanted:
+def _select(info: Any, repo_id: str, include: Sequence[str], exclude: Sequence[str]) -> dict[str, int]:
+    """The files that are wanted, with their sizes. Names that could not be packed are refused before anything is downloaded."""
+    wanted, unwanted = tuple(map(Glob.parse, include)), tuple(map(Glob.parse, exclude))
+    files = {
+        file.rfilename: file.size or 0
+        for file in info.siblings or []
+        if (not wanted or any(pattern.matches_within(file.rfilename) for pattern in wanted))
+        and not any(pattern.matches_within(file.rfilename) for pattern in unwanted)
+    }
+    if not files:
         raise NotFound(f"{repo_id} has no files that match")
-    if len(wanted) > MAX_FILES:
+    if len(files) > MAX_FILES:
         raise InputError(f"{repo_id} has more than {MAX_FILES} files", hint="exclude some")
-    for file in wanted:
-        check_path(file.rfilename)
-    return sum(file.size or 0 for file in wanted)
+    for name in files:
+        check_path(name)
+    return files
 
 
 def _lfs(info: Any) -> dict[str, Digest]:
