@@ -9,23 +9,28 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from modelpack.errors import InputError
+from modelpack.store.http.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """Whom to trust and who we are. ``insecure_skip_verify`` turns off every check of the server's certificate."""
+    """Whom to trust (besides those whom the system trusts) and who we are.
+
+    ``insecure_skip_verify`` turns off every check of the server's certificate.
+    """
 
     ca_file: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
     insecure_skip_verify: bool = False
+    more_ca_files: tuple[Path, ...] = ()
 
     def context(self) -> ssl.SSLContext:
         """A context for clients. Raises InputError if a file cannot be used."""
         try:
-            context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
-            if self.ca_file:
-                context.load_default_certs()
+            context = ssl.create_default_context()
+            for path in filter(None, (self.ca_file, *self.more_ca_files)):
+                context.load_verify_locations(path)
             if self.certificate:
                 context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
@@ -61,6 +66,8 @@ class HttpOptions:
     ``plain_http``: True for HTTP, False for HTTPS, None for HTTP on loopback addresses only (unless TLS options are given).
     ``read_timeout`` bounds the silence between two reads, not the whole transfer; below ``minimum_rate`` bytes a second,
     averaged over it, a connection counts as silent too. ``retries`` is per request, and starts anew when bytes arrive.
+    ``limit_rate`` (bytes a second, 0: none) holds for the bodies on all connections together, in both directions, of
+    everything that is made with these options; ``throttle`` is what they share, and need not be given.
     """
 
     plain_http: bool | None = None
@@ -73,6 +80,13 @@ class HttpOptions:
     backoff: float = 0.5
     longest_wait: float = 60.0
     user_agent: str = "modelpack"
+    limit_rate: int = 0
+    throttle: Throttle | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make what the limit needs; options derived by ``replace`` go on with the same."""
+        if self.limit_rate != (self.throttle.rate if self.throttle else 0):
+            object.__setattr__(self, "throttle", Throttle(self.limit_rate) if self.limit_rate > 0 else None)
 
     def scheme(self, host: str) -> str:
         """``http`` or ``https`` for a registry host (``host[:port]``). Raises ValueError if it is not one."""

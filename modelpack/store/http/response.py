@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from modelpack.errors import Unavailable
 from modelpack.store.http.connections import TRANSPORT_ERRORS
+from modelpack.store.http.throttle import Throttle
 from modelpack.store.sources import CHUNK
 
 MAX_ERROR_BODY = 64 << 10
@@ -16,12 +17,19 @@ MAX_ERROR_BODY = 64 << 10
 class Response:
     """Status, headers and body of one response. Header names are in lower case, repeated ones joined (RFC 9110, 5.3)."""
 
-    def __init__(self, raw: http.client.HTTPResponse, url: str, finish: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        raw: http.client.HTTPResponse,
+        url: str,
+        finish: Callable[[bool], None],
+        throttle: Throttle | None = None,
+    ) -> None:
         self.status = raw.status
         self.url = url
         self.headers: Mapping[str, str] = _join(raw.getheaders())
         self._raw = raw
         self._finish: Callable[[bool], None] | None = finish
+        self._throttle = throttle
 
     @property
     def length(self) -> int | None:
@@ -30,8 +38,9 @@ class Response:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill (part of) the buffer; 0 at the end. Raises Unavailable if the body breaks off or trickles."""
+        throttle = self._throttle
         try:
-            length = self._raw.readinto(buffer)
+            length = self._raw.readinto(buffer[: throttle.piece] if throttle else buffer)
         except TRANSPORT_ERRORS as error:
             self.close()
             raise Unavailable(f"the connection broke off: {describe(error)}") from error
@@ -40,6 +49,8 @@ class Response:
             self._end(clean=not left)
             if left:
                 raise Unavailable(f"the connection was closed {left} bytes before the end")
+        if throttle and length:
+            throttle.take(length)
         return length
 
     def read(self, limit: int) -> bytes:

@@ -13,6 +13,7 @@ from modelpack.errors import AccessDenied, StoreError, Unavailable
 from modelpack.store.http.connections import TRANSPORT_ERRORS, Connection, Origin, Pool
 from modelpack.store.http.options import HttpOptions
 from modelpack.store.http.response import Response, describe
+from modelpack.store.http.throttle import Throttle
 from modelpack.store.sources import CHUNK, Stream
 
 _URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
@@ -85,12 +86,12 @@ class Transport:
         stream: Stream | None,
     ) -> Response:
         _send_head(connection, method, url, {**self._headers, **headers}, body)
-        sent = stream is None or _send_body(connection, stream)
+        sent = stream is None or _send_body(connection, stream, self.options.throttle)
         raw = connection.getresponse()
         if not sent and raw.status < 400:
             raw.close()
             raise ConnectionAbortedError("the server stopped reading")
-        return Response(raw, url, self._returner(origin, connection, usable=sent))
+        return Response(raw, url, self._returner(origin, connection, usable=sent), self.options.throttle)
 
     def _returner(self, origin: Origin, connection: Connection, *, usable: bool) -> Callable[[bool], None]:
         return lambda keep: self._pool.release(origin, connection) if keep and usable else connection.close()
@@ -114,10 +115,12 @@ def _send_head(connection: Connection, method: str, url: str, headers: Mapping[s
     connection.endheaders()
 
 
-def _send_body(connection: Connection, stream: Stream) -> bool:
+def _send_body(connection: Connection, stream: Stream, throttle: Throttle | None) -> bool:
     """Whether the server took it all. It may answer before it has everything, and then the answer says more than the pipe."""
-    buffer = memoryview(bytearray(CHUNK))
+    buffer = memoryview(bytearray(throttle.piece if throttle else CHUNK))
     while length := _read(stream, buffer):
+        if throttle:
+            throttle.take(length)
         try:
             connection.sock.sendall(buffer[:length])
         except _HUNG_UP:
