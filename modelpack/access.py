@@ -13,6 +13,7 @@ from modelpack.store import (
     HttpOptions,
     Journal,
     LayoutStore,
+    Mirrors,
     Observer,
     Registry,
     RegistryStore,
@@ -26,7 +27,7 @@ from modelpack.store import (
 class Access:
     """How stores are reached: HTTP options, credentials, transfers at a time, a cache of the digests of local files
     (:class:`modelpack.store.DigestCache`), a journal of uploads so that another process can resume them
-    (:class:`modelpack.store.FolderJournal`), and who is told of the progress.
+    (:class:`modelpack.store.FolderJournal`), who is told of the progress, and mirrors (:class:`modelpack.store.Mirrors`).
 
     The default is anonymous HTTPS (plain HTTP on loopback). ``Access(credentials=DockerConfig(path))`` uses what
     ``docker login`` and ``modelpack login`` left.
@@ -38,6 +39,7 @@ class Access:
     digests: DigestCache | None = None
     journal: Journal | None = None
     observe: Observer = ignore
+    mirrors: Mirrors | None = None
 
     def watched(self, observe: Observer) -> Self:
         """The same, with another observer."""
@@ -45,7 +47,7 @@ class Access:
 
     def registry(self, host: str) -> Registry:
         """A registry host."""
-        return Registry(host, self.http, self.credentials, self.observe, self.journal)
+        return Registry(host, self.http, self.credentials, self.observe, self.journal, self.mirrors)
 
     def open(self, reference: str | Reference, *, create: bool = False) -> Store:
         """The layout or repository that a reference names; ``create`` makes a layout that is not there yet.

@@ -6,6 +6,7 @@ from modelpack.store.digests import DigestCache, FileState
 from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, HttpOptions, Proxies, StaticCredentials
 from modelpack.store.layout import Garbage, Incoming, LayoutStore
 from modelpack.store.memory import MemoryStore
+from modelpack.store.mirrors import Mirror, Mirrors
 from modelpack.store.progress import Event, Observer, counter, ignore
 from modelpack.store.receive import final_name, receive
 from modelpack.store.registry import FolderJournal, Journal, Registry, RegistryStore
@@ -46,6 +47,8 @@ __all__ = [
     "LayoutStore",
     "Listing",
     "MemoryStore",
+    "Mirror",
+    "Mirrors",
     "Mounting",
     "Observer",
     "Proxies",

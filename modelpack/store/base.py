@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, final, runtime_checkable
 
-from modelpack.errors import DigestMismatch, SizeMismatch
+from modelpack.errors import ContentError, DigestMismatch, SizeMismatch
 from modelpack.oci import MAX_DOCUMENT, Descriptor, Index, Manifest, parse_document
 from modelpack.store.sources import BytesSource, Count, HashingSource, Source, Stream, VerifiedSource, VerifyingReader
 
@@ -38,8 +38,13 @@ class Store(ABC):
         """Read a small blob or a document whole. Raises as :meth:`open`, and SizeMismatch above ``limit`` bytes."""
         if descriptor.size > limit:
             raise SizeMismatch(f"{descriptor.digest} has {descriptor.size} bytes, more than the {limit} expected here")
-        with self.open(descriptor) as reader:
-            return reader.read()
+        while True:
+            try:
+                with self.open(descriptor) as reader:
+                    return reader.read()
+            except ContentError:
+                if not self.distrust(descriptor):
+                    raise
 
     @final
     def document(self, descriptor: Descriptor) -> Manifest | Index:
@@ -83,6 +88,12 @@ class Store(ABC):
     def tag(self, descriptor: Descriptor, name: str) -> None:
         """Give a stored manifest or index a name; the name moves if it was taken."""
 
+    def distrust(self, descriptor: Descriptor) -> bool:  # noqa: ARG002  # for stores that have several places to ask
+        """Tell that content which came from here was not what its descriptor says. Whether it is worth asking again, because
+        another place will answer. Who reads a stream asks this after a ContentError, having thrown away what came.
+        """
+        return False
+
     def close(self) -> None:  # noqa: B027  # most stores hold nothing open
         """Release connections."""
 
@@ -124,6 +135,9 @@ class _StoredSource:
 
     def open(self, offset: int = 0) -> Stream:
         return self.store._open(self.descriptor, offset)  # noqa: SLF001  # the other half of Store.source
+
+    def distrust(self) -> bool:
+        return self.store.distrust(self.descriptor)
 
     def open_range(self, offset: int, length: int) -> Stream:
         assert isinstance(self.store, Parallel)  # noqa: S101  # the caller looked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from modelpack.errors import DocumentError, StoreError
+from modelpack.errors import ContentError, DocumentError, StoreError
 from modelpack.oci import Descriptor, Digest, Index, annotation, is_document
 from modelpack.oci.mediatypes import FILEPATH, TITLE
 from modelpack.store.base import Store
@@ -99,9 +99,18 @@ class _Mover:
             self.observe(Event("mounted", name, descriptor.size))
             return "mounted", descriptor.size
         self.observe(Event("begin", name, descriptor.size))
-        self.target.push(descriptor, self.source.source(descriptor, self._count(name, descriptor.size)))
+        self._push(descriptor, self._count(name, descriptor.size))
         self.observe(Event("end", name, descriptor.size))
         return "sent", descriptor.size
+
+    def _push(self, descriptor: Descriptor, count: Count) -> None:
+        source = self.source.source(descriptor, count)
+        while True:
+            try:
+                return self.target.push(descriptor, source)
+            except ContentError:
+                if not source.distrust():
+                    raise
 
     def document(self, document: _Document) -> None:
         # One that refers is pushed again even so: an earlier run may have ended before it was attached.

@@ -135,7 +135,7 @@ def _fill(source: VerifiedSource, file: int, partial: Path) -> None:
 
 
 def _fill_parallel(source: VerifiedSource, ranged: RangedSource, file: int, partial: Path) -> None:
-    """What an earlier run left behind was perhaps damaged: then once more, from nothing."""
+    """What an earlier run left behind was perhaps damaged, or a mirror is: then once more, from nothing."""
     while True:
         parts = PartMap(partial.with_name(partial.name + _PARTS), source.descriptor)
         resumed = bool(parts.blocks)
@@ -148,7 +148,7 @@ def _fill_parallel(source: VerifiedSource, ranged: RangedSource, file: int, part
         except ContentError:
             parts.discard()
             os.ftruncate(file, 0)
-            if not resumed:
+            if not resumed and not source.distrust():
                 partial.unlink()
                 raise
         else:
@@ -158,21 +158,21 @@ def _fill_parallel(source: VerifiedSource, ranged: RangedSource, file: int, part
 
 
 def _fill_serial(source: VerifiedSource, file: int, partial: Path) -> None:
-    """What is there was perhaps something else: then once more from the beginning."""
-    hasher = new_hasher(source.descriptor.digest.algorithm)
+    """What is there was perhaps something else, or a mirror is wrong: then once more from the beginning."""
+    algorithm = source.descriptor.digest.algorithm
+    hasher = new_hasher(algorithm)
     if os.fstat(file).st_size > source.size:
         os.ftruncate(file, source.size)
     offset = _rehash(file, hasher)
-    try:
-        if offset:
-            with suppress(ContentError):
-                _finish(source, file, hasher, offset)
-                return
-            os.ftruncate(file, 0)
-        _write(source, file, new_hasher(source.descriptor.digest.algorithm), 0)
-    except ContentError:
-        partial.unlink()
-        raise
+    while True:
+        try:
+            return _finish(source, file, hasher, offset)
+        except ContentError:
+            if not offset and not source.distrust():
+                partial.unlink()
+                raise
+        os.ftruncate(file, 0)
+        hasher, offset = new_hasher(algorithm), 0
 
 
 def _rehash(file: int, hasher: Hasher) -> int:
@@ -185,7 +185,7 @@ def _rehash(file: int, hasher: Hasher) -> int:
 
 
 def _finish(source: VerifiedSource, file: int, hasher: Hasher, offset: int) -> None:
-    if offset < source.size:
+    if offset < source.size or not offset:
         _write(source, file, hasher, offset)
     elif hasher.hexdigest() != source.descriptor.digest.hex:
         raise DigestMismatch(f"a partial file does not match {source.descriptor.digest}")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from modelpack.errors import DigestMismatch, InputError, NotFound, SizeMismatch, StoreError
 from modelpack.oci import Descriptor, Digest, new_hasher
@@ -47,6 +47,15 @@ class Source(Protocol):
 
     def open(self, offset: int = 0) -> Stream:
         """Start to read at an offset (bytes)."""
+        ...
+
+
+@runtime_checkable
+class Replaceable(Protocol):
+    """A source that may have another place to read from."""
+
+    def distrust(self) -> bool:
+        """What was read was wrong. Whether it will come from elsewhere now."""
         ...
 
 
@@ -261,6 +270,10 @@ class VerifiedSource:
     def resume(self, hasher: Hasher, offset: int) -> VerifyingReader:
         """Go on where an earlier reader stopped; ``hasher`` has seen the ``offset`` bytes before."""
         return VerifyingReader(self.source.open(offset), self.descriptor, self.count, hasher, offset)
+
+    def distrust(self) -> bool:
+        """After a ContentError: whether to read again, because the content will then come from another place."""
+        return isinstance(self.source, Replaceable) and self.source.distrust()
 
 
 class HashingSource:

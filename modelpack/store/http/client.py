@@ -53,10 +53,18 @@ class Request:
 
 
 class Client:
-    """Thread-safe. Credentials go to the registry's own origin and to nobody else."""
+    """Thread-safe. Credentials, and ``headers`` for all requests, go to the registry's own origin and to nobody else."""
 
-    def __init__(self, origin: Origin, transport: Transport, authenticator: Authenticator, observe: Observer) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        transport: Transport,
+        authenticator: Authenticator,
+        observe: Observer,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.origin = origin
+        self._headers = headers or {}
         self._options = transport.options
         self._transport = transport
         self._authenticator = authenticator
@@ -181,7 +189,9 @@ class Client:
         return self._exchange(request, renewed)
 
     def _exchange(self, request: Request, authorization: str) -> Response:
-        headers = {**request.headers, "Authorization": authorization} if authorization else request.headers
+        headers = {**self._headers, **request.headers}
+        if authorization:
+            headers["Authorization"] = authorization
         return self._transport.exchange(
             request.method, request.url, headers, request.body, replay=request.repeatable or request.body is None
         )

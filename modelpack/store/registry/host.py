@@ -23,6 +23,7 @@ from modelpack.store.http import (
     split_host,
 )
 from modelpack.store.http.auth import Authenticator
+from modelpack.store.mirrors import Mirror, Mirrors, Relay
 from modelpack.store.progress import Observer, ignore
 from modelpack.store.registry.journal import Journal, NoJournal
 
@@ -37,7 +38,8 @@ _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-
 class Registry:
     """One host (``host[:port]``). Thread-safe; connections and tokens are shared by all that use it.
 
-    Raises InvalidReference for what is not a host.
+    ``mirrors`` are asked first for content that digests check. Raises InvalidReference for what is not a host, and what
+    looking up its mirrors raises.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class Registry:
         credentials: Credentials | None = None,
         observe: Observer = ignore,
         journal: Journal | None = None,
+        mirrors: Mirrors | None = None,
     ) -> None:
         options = options or HttpOptions()
+        credentials = credentials or StaticCredentials()
         self.host = host
         self.journal = journal or NoJournal()
         api_host = _API_HOSTS.get(host, host)
@@ -59,8 +63,10 @@ class Registry:
         except ValueError:
             raise InvalidReference(f"{host!r} is not a registry host", hint="host or host:port is expected") from None
         transport = Transport(options)
-        authenticator = Authenticator(origin, host, transport, credentials or StaticCredentials())
+        authenticator = Authenticator(origin, host, transport, credentials)
         self.client = Client(origin, transport, authenticator, observe)
+        others = [mirror for mirror in (mirrors or Mirrors()).of(host) if not _is_at(mirror, host, api_host)]
+        self.relay = Relay(host, others, options, credentials, observe)
 
     def ping(self) -> None:
         """Check that a registry is there and takes our credentials. Raises AccessDenied, Unavailable, RegistryError."""
@@ -105,6 +111,7 @@ class Registry:
     def close(self) -> None:
         """Close idle connections."""
         self.client.close()
+        self.relay.close()
 
     def __enter__(self) -> Self:
         """The registry itself."""
@@ -115,3 +122,8 @@ class Registry:
     ) -> None:
         """Close it."""
         self.close()
+
+
+def _is_at(mirror: Mirror, *hosts: str) -> bool:
+    """Whether a mirror is the registry itself: a ``hosts.toml`` may name it as the last one to ask."""
+    return mirror.url.partition("://")[2] in {f"{host}/v2" for host in hosts}

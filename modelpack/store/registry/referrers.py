@@ -111,6 +111,6 @@ def _from_api(store: RegistryStore, subject: Descriptor, artifact_type: str) -> 
 
 def _fallback(store: RegistryStore, tag: str) -> Index | Manifest | None:
     try:
-        return store.document(store.resolve(tag))
+        return store.document(store.resolve_here(tag))
     except NotFound:
         return None

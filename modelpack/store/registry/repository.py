@@ -10,7 +10,8 @@ from modelpack.errors import DigestMismatch, NotFound, UnsupportedFormat
 from modelpack.oci import Descriptor, Digest, is_document, parse_document
 from modelpack.oci.mediatypes import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from modelpack.store.base import Store
-from modelpack.store.http import Request, Response
+from modelpack.store.http import Client, Request, Response
+from modelpack.store.mirrors import MirroredStream, MirrorHost
 from modelpack.store.registry import referrers
 from modelpack.store.registry.blobs import BlobStream, read_at
 from modelpack.store.registry.host import Registry
@@ -48,10 +49,22 @@ class RegistryStore(Store):
         return response.headers.get("content-length", str(descriptor.size)) == str(descriptor.size)
 
     def resolve(self, name: str) -> Descriptor:
-        """The manifest or index that a tag or digest names; it is read once and kept for the reader that follows."""
+        """The manifest or index that a tag or digest names; it is read once and kept for the reader that follows.
+
+        A mirror is asked for what a digest names, and for what a tag means only if it is believed about that.
+        """
+        relay = self.registry.relay
+        hosts = relay.pulling(Digest.parse(name)) if ":" in name else relay.resolving()
+        return relay.ask(hosts, name, lambda host: self._resolve(host, name)) or self.resolve_here(name)
+
+    def resolve_here(self, name: str) -> Descriptor:
+        """The same from the registry itself, for who is going to replace what is there."""
+        return self._resolve(None, name)
+
+    def _resolve(self, host: MirrorHost | None, name: str) -> Descriptor:
         asked = Digest.parse(name) if ":" in name else None
-        request = Request("GET", self._named(name), self.pull_scope, {"Accept": _ACCEPT})
-        response, raw = self.registry.client.fetch(request)
+        client, url, scope = self._at(host, _document_path(name))
+        response, raw = client.fetch(Request("GET", url, scope, {"Accept": _ACCEPT}))
         digest = Digest.of(raw, asked.algorithm if asked else "sha256")
         if asked not in (None, digest) or not _agrees(response, raw):
             raise DigestMismatch(f"the registry's answer for {self.repository}:{name} does not match its digest")
@@ -121,17 +134,50 @@ class RegistryStore(Store):
         with self._lock:
             kept = self._documents.get(descriptor.digest)
         if kept is None and is_document(descriptor.media_type):
-            # distribution 2.8 says 404 to who does not ask for the type.
-            _, kept = self.registry.client.fetch(
-                Request("GET", self._url(descriptor), self.pull_scope, {"Accept": _ACCEPT})
-            )
+            kept = self._document(descriptor)
         if kept is not None:
             return BytesSource(kept).open(offset)
-        return BlobStream(self.registry.client, self._url(descriptor), self.pull_scope, descriptor, offset)
+        return self._blob(descriptor, offset)
 
     def open_range(self, descriptor: Descriptor, offset: int, length: int) -> Stream:
         """Unverified bytes from the middle of a blob, as a stream; several at once are welcome."""
-        return BlobStream(self.registry.client, self._url(descriptor), self.pull_scope, descriptor, offset, length)
+        return self._blob(descriptor, offset, length)
+
+    def distrust(self, descriptor: Descriptor) -> bool:
+        """What came was wrong. True if a mirror had a part in it: from now on it comes from the registry itself."""
+        return self.registry.relay.distrust(descriptor.digest)
+
+    def _blob(self, descriptor: Descriptor, offset: int, length: int | None = None) -> Stream:
+        def open_at(host: MirrorHost | None, begin: int) -> Stream:
+            left = None if length is None else offset + length - begin
+            return BlobStream(*self._at(host, _path(descriptor)), descriptor, begin, left)
+
+        relay = self.registry.relay
+        if not relay.pulling(descriptor.digest):
+            return open_at(None, offset)
+        return MirroredStream(relay, descriptor.digest, offset, open_at)
+
+    def _document(self, descriptor: Descriptor) -> bytes:
+        """Checked if it comes from a mirror, so that the next one can be asked at once; else its reader will do that."""
+        digest = descriptor.digest
+
+        def fetch(host: MirrorHost | None) -> bytes:
+            client, url, scope = self._at(host, _path(descriptor))
+            # distribution 2.8 says 404 to who does not ask for the type.
+            _, raw = client.fetch(Request("GET", url, scope, {"Accept": _ACCEPT}))
+            if host and Digest.of(raw, digest.algorithm) != digest:
+                raise DigestMismatch(f"it delivered something else than {digest}")
+            return raw
+
+        relay = self.registry.relay
+        raw = relay.ask(relay.pulling(digest), str(digest), fetch)
+        return fetch(None) if raw is None else raw
+
+    def _at(self, host: MirrorHost | None, path: str) -> tuple[Client, str, str]:
+        """How to ask a mirror, or the registry itself (None): client, URL, scope."""
+        if host is None:
+            return self.registry.client, f"{self.base}/{path}", self.pull_scope
+        return host.client, host.url(f"{self.repository}/{path}"), ""
 
     def _push(self, descriptor: Descriptor, source: VerifiedSource) -> None:
         if not is_document(descriptor.media_type):
@@ -148,11 +194,10 @@ class RegistryStore(Store):
         self._uploads.ingest(source)
 
     def _named(self, name: str) -> str:
-        return f"{self.base}/manifests/{quote(name, safe=':', errors='replace')}"
+        return f"{self.base}/{_document_path(name)}"
 
     def _url(self, descriptor: Descriptor) -> str:
-        part = "manifests" if is_document(descriptor.media_type) else "blobs"
-        return f"{self.base}/{part}/{descriptor.digest}"
+        return f"{self.base}/{_path(descriptor)}"
 
     def _delete(self, url: str, what: str) -> None:
         request = Request(
@@ -170,6 +215,15 @@ class RegistryStore(Store):
             self._documents[digest] = raw
             while len(self._documents) > _KEPT_DOCUMENTS:
                 self._documents.popitem(last=False)
+
+
+def _document_path(name: str) -> str:
+    return f"manifests/{quote(name, safe=':', errors='replace')}"
+
+
+def _path(descriptor: Descriptor) -> str:
+    part = "manifests" if is_document(descriptor.media_type) else "blobs"
+    return f"{part}/{descriptor.digest}"
 
 
 def _agrees(response: Response, raw: bytes) -> bool:
