@@ -23,7 +23,7 @@ from modelpack.errors import (
 )
 from modelpack.oci import Descriptor
 from modelpack.store import BytesSource, FileSource, RegistryStore, Source, Stream, VerifiedSource
-from modelpack.store.registry import upload
+from modelpack.store.registry import large, upload
 from tests.faults import FaultyRegistry, Features, Reply, effects, error
 from tests.store.clients import NAME, QUICK, Recorder, connect, held, stored
 from tests.store.content import WEIGHTS
@@ -195,7 +195,9 @@ def test_what_arrived_is_not_sent_again_when_only_the_answer_was_lost(faulty: Fa
     ]
 
 
-def test_an_answer_of_success_to_half_a_body(faulty: FaultyRegistry) -> None:
+def test_an_answer_of_success_to_half_a_body(faulty: FaultyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "SMALLEST", 1 << 30)
+
     def hasty(exchange: effects.Exchange) -> Reply:
         exchange.incoming.discard(1)
         return Reply(201, ending="reset")

@@ -1,28 +1,34 @@
 """Large uploads in pieces: what broke off, or a process that died, is taken up at the offset that the registry reports.
 
 distribution-spec 1.1, "Pushing a blob in chunks". The session is noted in a journal, so that the next process finds it; what the
-registry has of it is hashed again from the local content, not believed.
+registry has of it is hashed again from the local content, not believed. Registries differ in what a broken request leaves
+behind: all bytes that arrived, the whole pieces before it (crane's), or no session at all (CNCF distribution 2.8).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
-from modelpack.errors import NotFound, RegistryError, Unavailable
-from modelpack.oci import Descriptor
-from modelpack.store.registry.journal import Journal
-from modelpack.store.registry.pieces import Content, Pieces
+from modelpack.errors import AccessDenied, NotFound, RegistryError, StoreError, Unavailable, UnsupportedFormat
+from modelpack.oci import Descriptor, Digest
+from modelpack.store.registry.journal import Journal, Note
+from modelpack.store.registry.pieces import Content, Piece, Pieces
 from modelpack.store.registry.sessions import Sessions
 
-SMALLEST = 64 << 20
+SMALLEST = 8 << 20
 """Bytes from which an upload is made in pieces: below, sending it again costs less than the round trips."""
+
+MAX_LOST = 1
+"""Sessions of one upload that may get lost before it is sent whole."""
 
 _WHOLE_ONLY = (".amazonaws.com", ".pkg.dev", "gcr.io", "ghcr.io")
 """Registries that are known to refuse pieces of a useful size."""
 
+_TOO_LARGE = 413
 _OFF = 416
-_REFUSED = frozenset({400, 404, 405, 411, 413, 415, 501})
+_REFUSED = frozenset({400, 405, 411, _TOO_LARGE, 415, _OFF, 501})
 
 
 class LargeUploads:
@@ -43,94 +49,150 @@ class LargeUploads:
         """
         if content.size < SMALLEST or not self._possible:
             return False
-        key = f"{self._sessions.base} {key}" if key else ""
-        try:
-            self._push(content, key)
-        except RegistryError as error:
-            if error.method != "PATCH" or error.status not in _REFUSED or content.position:
+        note = self._journal.open(f"{self._sessions.base} {key}" if key else "")
+        with closing(note), closing(content):
+            try:
+                _Upload(self._sessions, content, note, self._exists).run()
+            except _Refused:
+                content.revoke()
+                note.forget()
+                self._possible = False
+                return False
+            except BaseException:
+                content.revoke()
                 raise
-            self._possible = False
-            self._journal.forget(key)
-            return False
         return True
 
-    def _push(self, content: Content, key: str) -> None:
-        location = self._find(content, key)
-        resumed = content.position > 0
-        location = self._send(content, key, location)
+
+class _Refused(Exception):
+    """The registry wants the content whole."""
+
+
+class _Upload:
+    def __init__(self, sessions: Sessions, content: Content, note: Note, exists: Callable[[Descriptor], bool]) -> None:
+        self._sessions = sessions
+        self._content = content
+        self._note = note
+        self._exists = exists
+        self._pieces = Pieces()
+        self._location = ""
+        self._resumed = False
+        self._lost = 0
+        self._attempt = 1
+        self._highest = 0
+
+    def run(self) -> None:
+        """Send what is missing, and name it."""
+        if not (self._note.location and self._resume(self._note.location)):
+            self._begin()
+        finished = False
+        while not finished:
+            if self._content.position < self._content.size:
+                self._step()
+            else:
+                finished = self._finish()
+        self._note.forget()
+
+    def _step(self) -> None:
+        piece = self._content.piece(self._pieces.size)
         try:
-            self._finish(location, content)
-        except RegistryError:
-            # What the registry had was perhaps of a file that has changed since: then all of it once more.
-            self._journal.forget(key)
-            if not resumed:
+            self._send(piece)
+        except (Unavailable, NotFound, RegistryError) as error:
+            if piece.failed:
                 raise
-            content.seek(0)
-            self._finish(self._send(content, key, self._sessions.begin()), content)
-        self._journal.forget(key)
+            self._recover(error)
 
-    def _find(self, content: Content, key: str) -> str:
-        """The session of an earlier run, as far as it got, or a new one."""
-        noted = self._journal.find(key)
-        return (self._resume(noted, content) if noted else "") or self._sessions.begin()
+    def _send(self, piece: Piece) -> None:
+        position, begun = self._content.position, time.monotonic()
+        headers = {"Content-Range": f"{position}-{position + piece.size - 1}"}
+        self._location = self._sessions.patch(self._location, headers, piece)
+        self._content.arrived(piece)
+        self._note.keep(self._location)
+        self._pieces.took(piece.size, time.monotonic() - begun)
+        self._progress()
 
-    def _resume(self, location: str, content: Content) -> str:
-        """Go to where a session stands; ``""`` if it has ended."""
+    def _recover(self, error: StoreError) -> None:
+        """Make ready for another attempt where one is worth it. Raises the error if not."""
+        status = error.status if isinstance(error, RegistryError) else 0
+        if status == _TOO_LARGE and self._pieces.too_large():
+            return
+        if not self._content.position and not self._resumed and (isinstance(error, NotFound) or status in _REFUSED):
+            raise _Refused from error
+        if status not in (0, _OFF):
+            self._replace(error)
+            return
+        if self._attempt >= self._sessions.client.retries:
+            raise error
+        self._sessions.client.pause(self._attempt, "upload", str(error))
+        self._attempt += 1
+        before = self._content.position
+        # A registry that finds our offset wrong and names the same one cannot be followed.
+        if not self._resume(self._location) or (status == _OFF and self._content.position == before):
+            self._replace(error)
+        self._progress()
+
+    def _progress(self) -> None:
+        """The budget starts anew when more has arrived than ever before."""
+        if self._content.position > self._highest:
+            self._highest, self._attempt = self._content.position, 1
+
+    def _resume(self, location: str) -> bool:
+        """Go to where a session stands; False if it has ended."""
         try:
             offset, location = self._sessions.offset(location)
-        except (NotFound, RegistryError):
-            return ""
-        if offset > content.size:
-            return ""
-        content.seek(offset)
-        return location
+        except (NotFound, AccessDenied, RegistryError, UnsupportedFormat):
+            return False
+        if offset > self._content.size:
+            return False
+        self._content.seek(offset)
+        self._location = location
+        self._note.keep(location)
+        self._resumed = True
+        return True
 
-    def _send(self, content: Content, key: str, location: str) -> str:
-        pieces, attempt = Pieces(), 1
-        while content.position < content.size:
-            self._journal.note(key, location)
-            piece = content.piece(pieces.size)
-            begun = time.monotonic()
-            last = content.position + piece.size - 1
-            try:
-                location = self._sessions.patch(location, {"Content-Range": f"{content.position}-{last}"}, piece)
-            except BaseException as error:
-                piece.revoke()
-                lost = isinstance(error, Unavailable | NotFound) or (
-                    isinstance(error, RegistryError) and error.status == _OFF
-                )
-                refused = isinstance(error, NotFound) and not content.position
-                if not lost or refused or piece.failed or attempt >= self._sessions.client.retries:
-                    raise
-                self._sessions.client.pause(attempt, "upload", str(error))
-                attempt += 1
-                location = self._again(location, content)
-                continue
-            content.arrived(piece)
-            pieces.took(piece.size, time.monotonic() - begun)
-            attempt = 1
-        return location
+    def _replace(self, error: StoreError) -> None:
+        """Go on with a new session if it is the session's fault, which a fresh one's refusal of content is not.
 
-    def _again(self, location: str, content: Content) -> str:
-        """Where the session goes on, or a new one if it was lost."""
-        found = self._resume(location, content)
-        if not found:
-            content.seek(0)
-        return found or self._sessions.begin()
+        Where sessions keep getting lost (replicas that do not share them, say), none is any good.
+        """
+        if not self._resumed and isinstance(error, RegistryError) and error.status != _OFF:
+            raise error
+        self._lost += 1
+        if self._lost > MAX_LOST:
+            raise _Refused from error
+        self._begin()
 
-    def _finish(self, location: str, content: Content) -> None:
+    def _begin(self) -> None:
+        self._content.seek(0)
+        self._location = self._sessions.begin()
+        self._note.keep(self._location)
+        self._resumed, self._highest = False, 0
+
+    def _finish(self) -> bool:
+        """Whether it has its name now; if not, all of it goes out once more.
+
+        The registry had perhaps bytes of a file that has changed since.
+        """
+        digest = self._content.digest
+        try:
+            self._name(digest)
+        except (NotFound, RegistryError) as error:
+            # The answer to an earlier attempt was perhaps lost, and the session has ended well.
+            if not self._exists(Descriptor("", digest, self._content.size)):
+                self._replace(error)
+                return False
+        return True
+
+    def _name(self, digest: Digest) -> None:
         client = self._sessions.client
-        for attempt in range(1, client.retries + 1):
+        attempt = 1
+        while True:
             try:
-                self._sessions.finish(location, content.digest)
+                self._sessions.finish(self._location, digest)
             except Unavailable as error:
-                if attempt == client.retries:
+                if attempt >= client.retries:
                     raise
-                client.pause(attempt, str(content.digest), str(error))
-            except NotFound:
-                # The answer to an earlier attempt was lost, and the session has ended well.
-                if attempt == 1 or not self._exists(Descriptor("", content.digest, content.size)):
-                    raise
-                return
+                client.pause(attempt, str(digest), str(error))
+                attempt += 1
             else:
                 return

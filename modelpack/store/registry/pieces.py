@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from modelpack.errors import DigestMismatch, SizeMismatch
 from modelpack.oci import Digest, Hasher, new_hasher
@@ -12,6 +12,7 @@ from modelpack.store.hashing import beside
 from modelpack.store.sources import CHUNK, Count, Source, Stream
 
 PIECE = 16 << 20
+MIN_PIECE = 1 << 20
 MAX_PIECE = 128 << 20
 _SECONDS = 1.0
 """Pieces grow until one takes about this long: a crash costs one of them."""
@@ -22,7 +23,7 @@ _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,19})")
 class Content:
     """Content on its way in pieces: a source, how much of it has arrived, and the hash up to there.
 
-    With ``expected``, the last byte is handed over only if all of it is that.
+    The last byte is handed over only if all of it is what is expected. One stream serves all pieces that follow each other.
     """
 
     def __init__(self, source: Source, size: int, expected: Digest | None, count: Count | None) -> None:
@@ -30,32 +31,33 @@ class Content:
         self.position = 0
         self._source = source
         self._expected = expected
+        self._algorithm = expected.algorithm if expected else "sha256"
         self._count = count or (lambda _: None)
-        self._hasher = new_hasher(expected.algorithm if expected else "sha256")
+        self._counted = 0
+        self._hasher = new_hasher(self._algorithm)
+        self._stream: Stream | None = None
+        self._at = 0
 
     @property
     def digest(self) -> Digest:
         """Of what has arrived; of all of it at the end."""
-        return Digest(self._expected.algorithm if self._expected else "sha256", self._hasher.hexdigest())
+        return Digest(self._algorithm, self._hasher.hexdigest())
 
     def seek(self, position: int) -> None:
-        """The registry has this much: hash up to there again. Raises SizeMismatch."""
+        """The registry has this much: hash up to there again. Raises SizeMismatch, DigestMismatch."""
         if position < self.position:
-            self._count(-self.position)
-            self._hasher = new_hasher(self._expected.algorithm if self._expected else "sha256")
+            self._hasher = new_hasher(self._algorithm)
             self.position = 0
-        stream = self._source.open(self.position)
+        self.recount()
+        if position == self.position:
+            return
+        self.rewind()
         buffer = memoryview(bytearray(CHUNK))
-        try:
-            while self.position < position:
-                length = stream.readinto(buffer[: position - self.position]) or 0
-                if not length:
-                    raise SizeMismatch("the content became shorter while it was sent")
-                self._hasher.update(buffer[:length])
-                self.position += length
-                self._count(length)
-        finally:
-            stream.close()
+        while self.position < position:
+            length = self.read(buffer[: position - self.position])
+            self._hasher.update(buffer[:length])
+            self.position += length
+        self.check(self._hasher)
 
     def piece(self, length: int) -> Piece:
         """The next bytes, as the body of a request. :meth:`arrived` says that they need not be sent again."""
@@ -66,17 +68,35 @@ class Content:
         self._hasher = piece.hasher
         self.position += piece.size
 
-    def open(self, hasher: Hasher, size: int) -> _PieceStream:
-        """A stream of the next ``size`` bytes that goes on with a copy of the hash."""
-        last = self.position + size == self.size
-        return _PieceStream(self._source.open(self.position), hasher, size, self._check if last else None, self._count)
-
     def copy_hasher(self) -> Hasher:
         """The hash up to the position, for a piece to go on with."""
         return self._hasher.copy()
 
-    def _check(self, hasher: Hasher, stream: Stream) -> None:
-        if stream.readinto(memoryview(bytearray(1))):
+    def rewind(self) -> None:
+        """Read on at the position."""
+        if self._stream is None or self._at != self.position:
+            self.close()
+            self._stream = self._source.open(self.position)
+            self._at = self.position
+
+    def read(self, buffer: memoryview) -> int:
+        """Some bytes, at least one; counted. Raises SizeMismatch."""
+        assert self._stream is not None  # noqa: S101  # it is open
+        length = self._stream.readinto(buffer) or 0
+        if not length:
+            raise SizeMismatch(
+                "the content became shorter while it was sent", hint="run again when nothing writes to it"
+            )
+        self._at += length
+        self._tell(length)
+        return length
+
+    def check(self, hasher: Hasher) -> None:
+        """At the end: whether it is the end, and the hash that of what is expected. Raises SizeMismatch, DigestMismatch."""
+        if self._at != self.size:
+            return
+        assert self._stream is not None  # noqa: S101  # it is open
+        if self._stream.readinto(memoryview(bytearray(1))):
             raise SizeMismatch(
                 "the content became longer while it was sent", hint="run again when nothing writes to it"
             )
@@ -86,79 +106,73 @@ class Content:
                 hint="it was altered or damaged where it is stored",
             )
 
+    def recount(self) -> None:
+        """Take back what was counted beyond the position: it will be sent again."""
+        self._tell(self.position - self._counted)
+
+    def revoke(self) -> None:
+        """Take back all that was counted."""
+        self._tell(-self._counted)
+
+    def close(self) -> None:
+        """Release the stream."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _tell(self, count: int) -> None:
+        if count:
+            self._count(count)
+            self._counted += count
+
 
 class Piece:
-    """A request's body; it may be read several times, and ``hasher`` is what the last reader made of it."""
+    """A request's body; it may be read several times, and ``hasher`` is what the last reading made of it.
+
+    ``failed`` says that it was the reading that failed.
+    """
 
     def __init__(self, content: Content, size: int) -> None:
         self.size = size
+        self.failed = False
         self.hasher = content.copy_hasher()
         self._content = content
-        self._stream: _PieceStream | None = None
-
-    def open(self) -> Stream:
-        """Start from the front of the piece."""
-        self.revoke()
-        self.hasher = self._content.copy_hasher()
-        self._stream = self._content.open(self.hasher, self.size)
-        return self._stream
-
-    @property
-    def failed(self) -> bool:
-        """Whether it was the reading that failed."""
-        return self._stream is not None and self._stream.failed
-
-    def revoke(self) -> None:
-        """Take back what was counted: it will be sent again."""
-        if self._stream is not None:
-            self._stream.revoke()
-
-
-class _PieceStream:
-    def __init__(
-        self, stream: Stream, hasher: Hasher, size: int, check: Callable[[Hasher, Stream], None] | None, count: Count
-    ) -> None:
-        self.failed = False
-        self._stream = stream
-        self._raw_hasher = hasher
-        self._hasher = beside(hasher, size)
         self._left = size
-        self._check = check
-        self._count = count
-        self._counted = 0
+
+    def open(self) -> Self:
+        """Start from the front of the piece."""
+        try:
+            self._content.recount()
+            self._content.rewind()
+        except BaseException:
+            self.failed = True
+            raise
+        self.hasher = self._content.copy_hasher()
+        self._beside = beside(self.hasher, self.size)
+        self._left = self.size
+        return self
 
     def readinto(self, buffer: memoryview, /) -> int:
-        if not self._left:
-            return 0
+        """Fill (part of) the buffer, which must stay as it is until the next call: it is hashed while it is sent."""
         try:
-            return self._read(buffer)
+            return self._read(buffer) if self._left else 0
         except BaseException:
             self.failed = True
             raise
 
     def close(self) -> None:
-        self._hasher.settle()
-        self._hasher.close()
-        self._stream.close()
-
-    def revoke(self) -> None:
-        self._count(-self._counted)
-        self._counted = 0
+        """Wait until all of it is hashed."""
+        self._beside.settle()
+        self._beside.close()
 
     def _read(self, buffer: memoryview) -> int:
-        self._hasher.settle()
-        length = self._stream.readinto(buffer[: self._left]) or 0
-        if not length:
-            raise SizeMismatch(
-                "the content became shorter while it was sent", hint="run again when nothing writes to it"
-            )
-        self._hasher.update(buffer[:length])
+        self._beside.settle()
+        length = self._content.read(buffer[: self._left])
+        self._beside.update(buffer[:length])
         self._left -= length
-        if not self._left and self._check:
-            self._hasher.settle()
-            self._check(self._raw_hasher, self._stream)
-        self._counted += length
-        self._count(length)
+        if not self._left:
+            self._beside.settle()
+            self._content.check(self.hasher)
         return length
 
 
@@ -167,13 +181,21 @@ class Pieces:
     """How large the next piece is: it grows until one takes about a second."""
 
     size: int = PIECE
+    limit: int = MAX_PIECE
 
     def took(self, size: int, seconds: float) -> None:
         """Learn from a piece that arrived."""
         if size == self.size and seconds < _SECONDS / 2:
-            self.size = min(self.size * 2, MAX_PIECE)
+            self.size = min(self.size * 2, self.limit)
         elif seconds > 2 * _SECONDS:
-            self.size = max(self.size // 2, PIECE)
+            self.size = max(self.size // 2, min(PIECE, self.limit))
+
+    def too_large(self) -> bool:
+        """The registry does not take pieces of this size. False if they cannot be smaller."""
+        if self.size <= MIN_PIECE:
+            return False
+        self.size = self.limit = max(self.size // 2, MIN_PIECE)
+        return True
 
 
 def reported_offset(header: str) -> int:

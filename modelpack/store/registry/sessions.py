@@ -46,7 +46,11 @@ class Sessions:
         return self._location(response, location)
 
     def offset(self, location: str) -> tuple[int, str]:
-        """How many bytes a session has, and where it goes on. Raises NotFound if it has ended."""
+        """How many bytes a session has, and where it goes on. Raises NotFound if it has ended.
+
+        The location is perhaps an old note: it must still be on the registry's host (UnsupportedFormat).
+        """
+        location = self._registry.join(self.base, location)
         response = self.client.send(Request("GET", location, self._scope, expect=_CREATED | {200}))
         response.drain()
         return reported_offset(response.headers.get("range", "")), self._location(response, location)
