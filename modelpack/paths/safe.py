@@ -112,6 +112,11 @@ class Claims:
         with self._lock:
             self._folders(path)
 
+    def include(self, other: Claims) -> None:
+        """Take all names that another one has. Raises UnsafePath."""
+        for name, is_folder in list(other._taken.values()):
+            (self.folder if is_folder else self.file)(PurePosixPath(name))
+
     def _folders(self, path: PurePosixPath) -> None:
         for folder in (path, *path.parents)[:-1]:  # the last one is the root
             known = self._taken.setdefault(_key(folder), (str(folder), True))

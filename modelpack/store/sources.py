@@ -164,6 +164,11 @@ class Reader(AbstractContextManager["Reader"]):
             self.revoke()
         self._stream.close()
 
+    @property
+    def complete(self) -> bool:
+        """Whether it was read to its good end: all that it handed over is what it should be."""
+        return self._complete
+
     def revoke(self) -> None:
         """Take back what was counted: it will come again."""
         self._tell(-self._counted)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelpack.errors import ContentError
+from modelpack.errors import ContentError, UnsupportedFormat
 from modelpack.oci import Digest, new_hasher
 from modelpack.paths import Claims
 from modelpack.store import Count, Store
@@ -45,13 +45,31 @@ class Extraction:
 
         Raises ContentError, UnsafePath, UnsupportedFormat, NoSpace, and whatever the store raises.
         """
+        while True:
+            # Names out of content that proves wrong are nobody's: they are taken for all layers only when it is known.
+            claims = Claims()
+            staged = self._attempt(folder, claims)
+            if staged is not None:
+                self.claims.include(claims)
+                return staged
+            with os_errors(folder):
+                for file in folder.iterdir():
+                    file.unlink()
+
+    def _attempt(self, folder: Path, claims: Claims) -> list[Staged] | None:
+        """None if it failed over content from a mirror that was perhaps wrong, and the next attempt gets it from elsewhere."""
         layer = self.entry.descriptor
         hasher = new_hasher(self.diff_id.algorithm) if self.diff_id else None
         with self.store.open(layer, self.count) as reader:
-            data = inflated(reader, self.entry.codec, layer.size, f"layer {layer.digest}", hasher)
-            staged = self._files(TarReader(data), folder)
-            if reader.position != layer.size:
-                raise ContentError(f"layer {layer.digest} has data behind its compressed end")
+            try:
+                data = inflated(reader, self.entry.codec, layer.size, f"layer {layer.digest}", hasher)
+                staged = self._files(TarReader(data), folder, claims)
+                if reader.position != layer.size:
+                    raise ContentError(f"layer {layer.digest} has data behind its compressed end")
+            except (ContentError, UnsupportedFormat):
+                if not reader.complete and self.store.distrust(layer):
+                    return None
+                raise
         if hasher and self.diff_id and hasher.hexdigest() != self.diff_id.hex:
             raise ContentError(
                 f"layer {layer.digest} does not expand to what the model's config says ({self.diff_id})",
@@ -59,13 +77,13 @@ class Extraction:
             )
         return staged
 
-    def _files(self, archive: TarReader, folder: Path) -> list[Staged]:
+    def _files(self, archive: TarReader, folder: Path, claims: Claims) -> list[Staged]:
         staged: list[Staged] = []
         for member in archive:
             if member.folder:
-                self.claims.folder(member.path)
+                claims.folder(member.path)
                 continue
-            self.claims.file(member.path)
+            claims.file(member.path)
             if self.wants(str(member.path)):
                 target = folder / str(len(staged))
                 digest = write_file(target, archive.content())

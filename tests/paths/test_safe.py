@@ -49,6 +49,18 @@ def test_other_names_stay_free() -> None:
         claims.file(PurePosixPath(name))
 
 
+def test_all_names_of_another_can_be_claimed() -> None:
+    claims, other, third = Claims(), Claims(), Claims()
+    other.file(PurePosixPath("a/b"))
+    other.folder(PurePosixPath("c"))
+    third.file(PurePosixPath("C"))
+    claims.include(other)
+    with pytest.raises(UnsafePath):
+        claims.file(PurePosixPath("A/B"))
+    with pytest.raises(UnsafePath):
+        claims.include(third)
+
+
 def test_the_same_folder_may_be_named_again() -> None:
     claims = Claims()
     claims.folder(PurePosixPath("a/b"))
