@@ -115,7 +115,7 @@ def _store(
     layer: PlannedLayer, store: Store, moment: datetime, observe: Observer, digests: DigestCache | None
 ) -> _Stored:
     source = _source(layer, moment)
-    cache = digests if isinstance(source, FileSource) else None
+    cache = digests if isinstance(source, FileSource) and digests and digests.is_worth(source.size) else None
     state = FileState.of(layer.entries[0].file) if cache else None
     blob = _known(layer, store, cache, state)
     if blob:

@@ -19,6 +19,9 @@ from pathlib import Path
 from modelpack.errors import InvalidDigest
 from modelpack.oci import Digest
 
+WORTH_KNOWING = 64 << 10
+"""Bytes of the smallest files that are entered."""
+
 SETTLED = 2.0
 """Seconds without a change before a file can be entered: the coarsest clock among common file systems (FAT)."""
 
@@ -77,6 +80,10 @@ class DigestCache:
         self._path = path
         self._lock = threading.Lock()
 
+    def is_worth(self, size: int) -> bool:
+        """Whether knowing a file of this size is cheaper than reading it."""
+        return size >= WORTH_KNOWING
+
     def get(self, state: FileState) -> Digest | None:
         """The digest of a file that is in the same state as when it was entered."""
         with suppress(*_FAILURES), self._database() as database:
@@ -119,6 +126,7 @@ class DigestCache:
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=5.0)
         try:
+            database.execute("PRAGMA synchronous = OFF")  # an aid need not survive a power failure
             database.execute(_SCHEMA)
         except BaseException:
             database.close()

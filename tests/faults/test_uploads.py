@@ -28,6 +28,13 @@ from tests.faults import FaultyRegistry, Features, Reply, effects, error
 from tests.store.clients import NAME, QUICK, Recorder, connect, held, stored
 from tests.store.content import WEIGHTS
 
+
+@pytest.fixture(autouse=True)
+def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even the small contents here go the way of large ones, unless a test is about small ones."""
+    monkeypatch.setattr(upload, "SMALL", -1)
+
+
 DATA = random.Random(2).randbytes(700_001)
 SESSION = "/uploads/."
 
@@ -392,3 +399,15 @@ def test_a_source_is_opened_before_the_registry_waits(faulty: FaultyRegistry) ->
     with connect(faulty) as store:
         store.push(Descriptor.of(WEIGHTS, b"abc"), source)
     assert order == ["open", "request"]
+
+
+def test_small_content_of_unknown_digest_is_sent_at_once_and_only_if_it_is_not_there(
+    faulty: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "SMALL", 1 << 20)
+    with connect(faulty) as store:
+        first = store.ingest(WEIGHTS, BytesSource(b"small"))
+        assert (faulty.count("POST"), faulty.count("PATCH"), faulty.count("PUT")) == (1, 0, 1)
+        assert store.ingest(WEIGHTS, BytesSource(b"small")) == first
+        assert faulty.count("POST") == 1
+        assert store.read(first) == b"small"

@@ -13,6 +13,7 @@ from tests.pack.folders import CONTENT, write
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DigestCache:
+    monkeypatch.setattr(digests, "WORTH_KNOWING", 0)
     monkeypatch.setattr(digests, "SETTLED", -10.0)  # the files of a test are always young
     return DigestCache(tmp_path / "digests.sqlite")
 

@@ -21,6 +21,9 @@ from modelpack.store.sources import CHUNK, BytesSource, FileSource, HashingSourc
 PIECE = 16 << 20
 """Bytes of one chunk where the length of the content is not known beforehand: they are held in memory."""
 
+SMALL = 1 << 20
+"""Bytes up to which content of unknown digest is held in memory."""
+
 _TOO_LARGE = 413
 _NO_PATCH = frozenset({400, 405, 411, 413, 415, 416, 501})
 
@@ -57,7 +60,13 @@ class Uploads:
             self._retry(chunked, body, [descriptor])
 
     def ingest(self, source: HashingSource) -> None:
-        """Send while hashing, then name it: POST, PATCH, PUT. Where PATCH is not allowed, hash first and push then."""
+        """Send while hashing, then name it: POST, PATCH, PUT. Where PATCH is not allowed, hash first and push then.
+
+        What is small is hashed in memory first: so it need not be sent if it is there, and takes a request less if not.
+        """
+        if source.size is not None and source.size <= SMALL:
+            self._ingest_small(source)
+            return
         if source.size is not None:
             content = Content(source.source, source.size, None, source.count)
             if self._large.push(content, _identity(source.source)):
@@ -78,6 +87,13 @@ class Uploads:
                 raise
             descriptor = _hashed(source)
             self.push(descriptor, VerifiedSource(source.source, descriptor))
+
+    def _ingest_small(self, source: HashingSource) -> None:
+        with source.open() as reader:
+            data = reader.read()
+        descriptor = Descriptor("", source.digest, source.length)
+        if not self._exists(descriptor):
+            self.push(descriptor, VerifiedSource(BytesSource(data), descriptor))
 
     def _stream(self, location: str, body: _Body) -> str:
         """All of it in one PATCH."""
