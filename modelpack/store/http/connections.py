@@ -191,6 +191,14 @@ class Pool:
         if surplus is not None:
             surplus.close()
 
+    def forget(self, origin: Origin, released: float) -> None:
+        """Close what has been idle at least since then: a connection of that age was found dead."""
+        with self._lock:
+            stale = [entry for entry in self._idle if entry[0] == origin and entry[1].released <= released]
+            self._idle = [entry for entry in self._idle if entry not in stale]
+        for _, connection in stale:
+            connection.close()
+
     def close(self) -> None:
         """Close what is idle, and what comes back before somebody asks again."""
         with self._lock:

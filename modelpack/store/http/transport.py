@@ -65,6 +65,8 @@ class Transport:
                     connection.close()
                     if not isinstance(error, TRANSPORT_ERRORS):
                         raise
+                    if reused:
+                        self._pool.forget(origin, connection.released)
                     if not (reused and replay) or isinstance(error, TimeoutError):
                         raise _failure(origin, connection.proxy, error) from error
             finally:
