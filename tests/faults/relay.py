@@ -46,8 +46,12 @@ class Relay:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
-        for open_socket in tuple(self._open):
-            _break(open_socket)
+        self.cut()
+
+    def cut(self) -> None:
+        """Break what is open."""
+        for end in tuple(self._open):
+            _break(end)
 
     def _accept(self) -> None:
         while True:

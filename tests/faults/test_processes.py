@@ -49,9 +49,9 @@ def _model(tmp_path_factory: pytest.TempPathFactory) -> Packed:
     return packed(folder, tmp_path_factory.mktemp("layout"))
 
 
-def test_processes_that_move_the_same(registry: Registry, model: Packed, tmp_path: Path) -> None:
+def test_processes_that_move_the_same(distribution: Registry, model: Packed, tmp_path: Path) -> None:
     """Two push at once, with one journal; three pull at once, two of them into one folder."""
-    reference = f"{registry.repository('processes/same')}:v1"
+    reference = f"{distribution.repository('processes/same')}:v1"
     pushing = [start("push", model.source, reference, tmp_path / "journal") for _ in range(2)]
     for process in pushing:
         finish(process)

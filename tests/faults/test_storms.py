@@ -18,12 +18,23 @@ import pytest
 
 from modelpack.oci import Descriptor, Manifest
 from modelpack.oci.mediatypes import MODEL_CONFIG, MODEL_MANIFEST
-from modelpack.store import BytesSource, Event, HttpOptions, MemoryStore, Registry, RegistryStore, Store, copy
+from modelpack.store import (
+    BytesSource,
+    Event,
+    HttpOptions,
+    MemoryStore,
+    Registry,
+    RegistryStore,
+    Store,
+    VerifiedSource,
+    copy,
+)
 from modelpack.store.registry import large
 from modelpack.store.registry.pieces import Pieces
 from tests.faults import Exchange, Fault, FaultyRegistry, Reply, effects
 from tests.faults.relay import Relay
 from tests.real.process import free_port
+from tests.real.registries import Registry as Running
 from tests.real.tools import tool
 from tests.store.clients import NAME, QUICK, Recorder
 from tests.store.content import WEIGHTS
@@ -183,6 +194,33 @@ def test_the_registry_restarts(restartable: Restartable, way: str, monkeypatch: 
     assert all(content(here, blob) == content(back, blob) for blob in document.blobs)
     assert restartable.restarts == 1
     assert observe.notes
+
+
+@pytest.mark.parametrize("kind", ["distribution", "crane_registry", "own_registry"])
+def test_a_push_is_cut(request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had arrived is not sent again, except to registries that forget it (CNCF distribution 2.8, crane's)."""
+    registry: Running = request.getfixturevalue(kind)
+    monkeypatch.setattr(large, "SMALLEST", 8 << 20)
+    monkeypatch.setattr(large, "Pieces", lambda: Pieces(16 << 20))
+    size, cuts, passed = 48_000_000, [20_000_000], 0
+    data = random.Random(kind).randbytes(size)
+    blob = Descriptor.of(WEIGHTS, data)
+
+    def cut(count: int) -> None:
+        nonlocal passed
+        passed += count
+        if cuts and passed > cuts[0]:
+            cuts.pop()
+            relay.cut()
+
+    with Relay(registry.host) as relay:
+        options = HttpOptions(plain_http=True, backoff=0.05)
+        with RegistryStore(Registry(relay.host, options), registry.repository("storms/cut").partition("/")[2]) as store:
+            store.push(blob, VerifiedSource(BytesSource(data), blob, cut))
+            assert content(store, blob) == data
+        sent = relay.sent
+    assert passed == size
+    assert sent < size + (5_000_000 if kind == "own_registry" else 30_000_000)
 
 
 def test_a_nat_that_forgets_idle_connections(faulty: FaultyRegistry) -> None:
