@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -12,12 +14,17 @@ from typer.core import TyperArgument, TyperCommand
 
 from modelpack_cli import environment
 from modelpack_cli.output import Format
+from modelpack_cli.progress import Progress
 
 if TYPE_CHECKING:
     from modelpack import Access, LayoutStore
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only the result.")]
+ProgressOption = Annotated[
+    Progress,
+    typer.Option("--progress", help="How to show progress on stderr; auto is bar on a terminal and plain elsewhere."),
+]
 StoreOption = Annotated[
     Path | None,
     typer.Option(
@@ -74,6 +81,33 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
                 metavar="JSON",
                 help="Credentials; by default docker's config.json (DOCKER_CONFIG, REGISTRY_AUTH_FILE).",
             ),
+        ],
+        None,
+    ),
+    "mirror": (
+        Annotated[
+            list[str] | None,
+            _option("--mirror", metavar="URL", help="Ask it for content first; digests still decide. Repeatable."),
+        ],
+        None,
+    ),
+    "hosts_dir": (
+        Annotated[
+            Path | None,
+            _option(
+                "--hosts-dir",
+                metavar="DIR",
+                envvar="MODELPACK_HOSTS_DIR",
+                show_envvar=True,
+                help="Mirrors as containerd knows them: DIR/HOST/hosts.toml.",
+            ),
+        ],
+        None,
+    ),
+    "limit_rate": (
+        Annotated[
+            str | None,
+            _option("--limit-rate", metavar="RATE", help="Bytes a second at most, both ways together: 500k, 10M, 1G."),
         ],
         None,
     ),
@@ -136,12 +170,15 @@ def _access(
     key_file: Path | None,
     insecure_skip_tls_verify: bool,
     registry_config: Path | None,
+    mirror: list[str] | None,
+    hosts_dir: Path | None,
+    limit_rate: str | None,
     retries: int,
     timeout: float,
     jobs: int,
 ) -> Access:
     from modelpack import TLS, Access, DockerConfig, HttpOptions, __version__
-    from modelpack.store import DigestCache, FolderJournal
+    from modelpack.store import DigestCache, FolderJournal, Mirror, Mirrors
 
     http = HttpOptions(
         plain_http=plain_http,
@@ -150,10 +187,28 @@ def _access(
         read_timeout=timeout,
         retries=retries,
         user_agent=f"modelpack/{__version__}",
+        limit_rate=_rate(limit_rate) if limit_rate else 0,
     )
     credentials = DockerConfig(registry_config or environment.docker_config())
     cache = environment.cache_folder()
-    return Access(http, credentials, jobs, DigestCache(cache / "digests.sqlite"), FolderJournal(cache / "uploads"))
+    return Access(
+        http,
+        credentials,
+        jobs,
+        DigestCache(cache / "digests.sqlite"),
+        FolderJournal(cache / "uploads"),
+        mirrors=Mirrors(tuple(map(Mirror.parse, mirror or ())), hosts_dir),
+    )
+
+
+def _rate(text: str) -> int:
+    """Bytes a second, written as for curl and wget: k, M and G stand for powers of 1024. Raises InputError."""
+    from modelpack import InputError
+
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([kmg]?)", text, re.IGNORECASE | re.ASCII)
+    if not found:
+        raise InputError(f"--limit-rate takes bytes a second, not {text[:40]!r}", hint="such as 500k, 10M or 1G")
+    return math.ceil(float(found[1]) * 1024 ** " kmg".index(found[2].lower() or " "))
 
 
 def local_store(path: Path | None, *, link: bool = False) -> LayoutStore:

@@ -12,6 +12,7 @@ from modelpack_cli.options import (
     ExcludeOption,
     FormatOption,
     IncludeOption,
+    ProgressOption,
     QuietOption,
     StoreOption,
     connects,
@@ -19,7 +20,7 @@ from modelpack_cli.options import (
     local_store,
 )
 from modelpack_cli.output import Format, as_json, counted, note, path, result, size
-from modelpack_cli.progress import watch
+from modelpack_cli.progress import Progress, watch
 
 if TYPE_CHECKING:
     from modelpack import Access
@@ -45,6 +46,7 @@ def push(
     ] = None,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
+    progress: ProgressOption = Progress.AUTO,
     store: StoreOption = None,
 ) -> None:
     """Send a packed model to its registry.
@@ -58,7 +60,7 @@ def push(
     import modelpack
 
     source = existing_store(store)
-    with watch("push", quiet=quiet) as observe:
+    with watch("push", progress, quiet=quiet) as observe:
         copied = modelpack.push((source, reference), target or reference, access=access.watched(observe))
     _report(copied, target or reference, output, quiet=quiet)
 
@@ -88,6 +90,7 @@ def pull(
     ] = False,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
+    progress: ProgressOption = Progress.AUTO,
     store: StoreOption = None,
 ) -> None:
     """Get a model's files, each verified before it has its name.
@@ -103,11 +106,11 @@ def pull(
     if destination is None:
         if include or exclude or kind or force:
             raise modelpack.InputError("--include, --exclude, --kind and --force go with --output DIR")
-        with watch("pull", quiet=quiet) as observe:
+        with watch("pull", progress, quiet=quiet) as observe:
             copied = modelpack.fetch(reference, local_store(store), access=access.watched(observe))
         _report(copied, reference, output, quiet=quiet)
         return
-    with watch("pull", quiet=quiet) as observe:
+    with watch("pull", progress, quiet=quiet) as observe:
         pulled = modelpack.pull(
             reference,
             destination,
@@ -126,6 +129,7 @@ def copy(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="registry.example/ml/minilm:v1 or oci:PATH:tag.")],
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
+    progress: ProgressOption = Progress.AUTO,
 ) -> None:
     """Copy a model between registries and OCI layouts, byte for byte.
 
@@ -135,7 +139,7 @@ def copy(
     """
     import modelpack
 
-    with watch("copy", quiet=quiet) as observe:
+    with watch("copy", progress, quiet=quiet) as observe:
         copied = modelpack.copy(source, target, access=access.watched(observe))
     _report(copied, target, output, quiet=quiet)
 

@@ -14,13 +14,14 @@ from modelpack_cli.options import (
     ExcludeOption,
     FormatOption,
     IncludeOption,
+    ProgressOption,
     QuietOption,
     StoreOption,
     connects,
     local_store,
 )
 from modelpack_cli.output import Format, as_json, counted, note, result, size, table
-from modelpack_cli.progress import watch
+from modelpack_cli.progress import Progress, watch
 
 if TYPE_CHECKING:
     from modelpack import Access, Layout, Packed, Prepared, Reference
@@ -84,6 +85,7 @@ def pack(
     ] = False,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
+    progress: ProgressOption = Progress.AUTO,
     store: StoreOption = None,
 ) -> None:
     """Make a ModelPack artifact of a folder or a Hub snapshot.
@@ -101,7 +103,7 @@ def pack(
 
     where = _reference(tag, dry_run=dry_run)
     annotations, created = dict(_pairs(annotation or [], "--annotation")), environment.source_date()
-    with watch("pack", quiet=quiet) as observe:
+    with watch("pack", progress, quiet=quiet) as observe:
         watched = access.watched(observe)
         prepared = modelpack.prepare(
             source,
