@@ -65,7 +65,7 @@ def test_a_stall_ends_after_a_while(faulty: FaultyRegistry) -> None:
     with connect(faulty, read_timeout=0.2) as store:
         assert store.read(stored(faulty, DATA)) == DATA
     assert ranges(faulty) == [None, f"bytes={CHUNK + 5}-"]
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
 
 
 def test_a_drip_ends_after_a_while(faulty: FaultyRegistry) -> None:
@@ -77,9 +77,9 @@ def test_a_drip_ends_after_a_while(faulty: FaultyRegistry) -> None:
 
 
 def test_slow_is_not_too_slow(faulty: FaultyRegistry) -> None:
-    faulty.on("GET", BLOB, effects.drip(100_000, 0.06))
+    faulty.on("GET", BLOB, effects.drip(100_000, 0.15))
     observe = Recorder()
-    with connect(faulty, observe=observe, read_timeout=0.1, minimum_rate=1000) as store:
+    with connect(faulty, observe=observe, read_timeout=0.5, minimum_rate=1000) as store:
         assert store.read(stored(faulty, DATA)) == DATA
     assert observe.notes == []
 
@@ -87,11 +87,11 @@ def test_slow_is_not_too_slow(faulty: FaultyRegistry) -> None:
 def test_a_slow_reader_is_not_a_slow_server(faulty: FaultyRegistry) -> None:
     observe = Recorder()
     with (
-        connect(faulty, observe=observe, read_timeout=0.2, minimum_rate=1_000_000) as store,
+        connect(faulty, observe=observe, read_timeout=0.5, minimum_rate=1_000_000) as store,
         store.open(stored(faulty, DATA)) as reader,
     ):
         first = reader.read(CHUNK)
-        time.sleep(0.4)
+        time.sleep(0.7)
         assert first + reader.read() == DATA
     assert observe.notes == []
 

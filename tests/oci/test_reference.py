@@ -163,7 +163,7 @@ def test_long_text_costs_little_time(text: str) -> None:
     begun = time.monotonic()
     with suppress(InvalidReference):
         Reference.parse(text)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
 
 
 @settings(deadline=None, max_examples=100)

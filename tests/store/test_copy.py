@@ -212,7 +212,7 @@ def test_an_index_of_the_same_again_and_again_is_read_once(memory: MemoryStore) 
         root = push_index(memory, *[root] * 1000)
     begun = time.monotonic()
     copy(memory, root, MemoryStore())
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
 
 
 def test_an_index_has_only_so_many_documents(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:

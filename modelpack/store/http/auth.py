@@ -23,7 +23,7 @@ from modelpack.store.http.transport import Transport
 _DEFAULT_LIFE = 60.0
 _MARGIN = 5.0
 _SHORTEST_SECRET = 4
-_PARAMETER = re.compile(r'([A-Za-z_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'([A-Za-z_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ class Pool:
             connection.close()
 
     def close(self) -> None:
-        """Close what is idle, and what comes back before somebody asks again."""
+        """Close what is idle; what comes back later, from a thread that was given up, is not kept either."""
         with self._lock:
             idle, self._idle, self._closed = self._idle, [], True
         for _, connection in idle:
@@ -209,7 +209,6 @@ class Pool:
     def _take(self, origin: Origin) -> Connection | None:
         """The one that was used last, out of the pool."""
         with self._lock:
-            self._closed = False
             for number in reversed(range(len(self._idle))):
                 if self._idle[number][0] == origin:
                     return self._idle.pop(number)[1]

@@ -74,7 +74,7 @@ class Transport:
                     stream.close()
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close idle connections, and keep none from now on."""
         self._pool.close()
 
     def _converse(
