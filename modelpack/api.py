@@ -247,10 +247,9 @@ def _tag_of(where: Reference, name: str) -> str:
 def _host(text: str) -> str:
     """A registry's host, from what people type after ``login``."""
     host = text.removeprefix("https://").removeprefix("http://").rstrip("/")
-    if "/" in host:
-        raise InvalidReference(
-            f"{host!r} is not a registry host", hint=f"give the host alone: {host.partition('/')[0]}"
-        )
+    if not host or "/" in host:
+        alone = host.partition("/")[0] or "registry.example or localhost:5000"
+        raise InvalidReference(f"{host!r} is not a registry host", hint=f"give the host alone: {alone}")
     found = Reference.parse(f"{host}/a/b")
     if found.repository != "a/b":
         # In references a word without a dot is a part of Docker Hub; a password must not go there by mistake.
