@@ -208,7 +208,7 @@ def _rate(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([kmg]?)", text, re.IGNORECASE | re.ASCII)
     if not found:
         raise InputError(f"--limit-rate takes bytes a second, not {text[:40]!r}", hint="such as 500k, 10M or 1G")
-    return math.ceil(float(found[1]) * 1024 ** " kmg".index(found[2].lower() or " "))
+    return math.ceil(float(found[1]) * (1 << 10 * " kmg".index(found[2].lower() or " ")))
 
 
 def local_store(path: Path | None, *, link: bool = False) -> LayoutStore:
