@@ -145,9 +145,49 @@ def test_many_workers_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_workers_that_are_too_many_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelpack.store.parallel.downloading._SEGMENT", BLOCK)
-    wanted = iter([4] + [1] * 1000)
-    monkeypatch.setattr(Pace, "observe", lambda *_: next(wanted))
-    assert run(Ranged(DATA), tmp_path) == DATA
+    calls = 0
+    too_many = threading.Event()
+    late: list[str] = []
+
+    def observe(*_: object) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            too_many.set()
+        return 4 if calls == 1 else 1
+
+    class Slow(Ranged):
+        def open_range(self, offset: int, length: int) -> Stream:
+            if too_many.wait(10) and offset >= 4 * BLOCK:
+                late.append(threading.current_thread().name)
+            return super().open_range(offset, length)
+
+    monkeypatch.setattr(Pace, "observe", observe)
+    assert run(Slow(DATA), tmp_path) == DATA
+    assert len(set(late)) == 1
+
+
+def test_downloads_share_a_bound_on_further_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = threading.BoundedSemaphore(1)
+    taken.acquire()
+    monkeypatch.setattr("modelpack.store.parallel.downloading._FURTHER", taken)
+    monkeypatch.setattr(Pace, "observe", lambda *_: 4)
+    names: set[str] = set()
+
+    class Watched(Ranged):
+        def open_range(self, offset: int, length: int) -> Stream:
+            names.add(threading.current_thread().name)
+            return super().open_range(offset, length)
+
+    assert run(Watched(DATA), tmp_path) == DATA
+    assert len(names) == 1
+
+
+def test_a_worker_that_stays_alone_asks_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelpack.store.parallel.downloading.Pace", lambda limit: Pace(limit, settled=True))
+    source = Ranged(DATA)
+    assert run(source, tmp_path) == DATA
+    assert source.asked == [(0, len(DATA))]
 
 
 def test_flushes_are_marked_in_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
