@@ -111,6 +111,16 @@ def test_a_blob_that_the_mirror_lacks(faulty: FaultyRegistry, mirror: FaultyRegi
     assert observe.notes == []
 
 
+def test_a_mirror_is_not_asked_for_every_part_of_what_it_lacks(faulty: FaultyRegistry, mirror: FaultyRegistry) -> None:
+    blob = stored(faulty, SMALL)
+    with connect(faulty, at(mirror)) as store:
+        for offset in range(0, 5000, 1000):
+            stream = store.open_range(blob, offset, 1000)
+            assert stream.readinto(memoryview(bytearray(1000))) == 1000
+            stream.close()
+    assert (downloads(mirror), downloads(faulty)) == (1, 5)
+
+
 @pytest.mark.parametrize(
     "fault", [effects.status(500), effects.status(403), effects.status(429), effects.hang_up(), effects.silence()]
 )

@@ -54,6 +54,7 @@ class Relay:
         self._lock = threading.Lock()
         self._hosts = tuple(_connect(mirror, registry, options, credentials, observe) for mirror in mirrors)
         self._served: dict[Digest, set[MirrorHost]] = {}
+        self._lacking: dict[Digest, set[MirrorHost]] = {}
         self._settled: set[Digest] = set()
 
     def pulling(self, digest: Digest) -> list[MirrorHost]:
@@ -61,7 +62,8 @@ class Relay:
         with self._lock:
             if digest in self._settled:
                 return []
-            return [host for host in self._hosts if host.usable and host.mirror.pull]
+            lacking = self._lacking.get(digest, ())
+            return [host for host in self._hosts if host.usable and host.mirror.pull and host not in lacking]
 
     def resolving(self) -> list[MirrorHost]:
         """Who can be asked for what a tag means."""
@@ -89,6 +91,11 @@ class Relay:
         """Note whose bytes are being handed over."""
         with self._lock:
             self._served.setdefault(digest, set()).add(host)
+
+    def lacks(self, host: MirrorHost, digest: Digest) -> None:
+        """Note who has not got it, or not in parts: a large blob is asked for in many of them."""
+        with self._lock:
+            self._lacking.setdefault(digest, set()).add(host)
 
     def distrust(self, digest: Digest) -> bool:
         """What came was not what the digest says. Whether to ask again, because not all of it came from the registry."""

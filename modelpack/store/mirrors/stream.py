@@ -60,13 +60,11 @@ class MirroredStream:
     def _try(self, host: MirrorHost) -> Stream | None:
         try:
             return self._open_at(host, self._position)
-        except NotFound:
-            return None
-        except UnsupportedFormat:
+        except (NotFound, UnsupportedFormat) as error:
             # At the beginning the whole can as well come from there; later, parts that are there would be thrown away.
-            if self._position == 0:
+            if isinstance(error, UnsupportedFormat) and self._position == 0:
                 raise
-            return None
+            self._relay.lacks(host, self._digest)
         except ModelPackError as error:
             self._relay.condemn(host, str(self._digest), error)
-            return None
+        return None
