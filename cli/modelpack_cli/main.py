@@ -115,7 +115,7 @@ def run() -> None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the program runs
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files and models in terminals of another encoding
-    app()
+    app(prog_name="modelpack")  # `python -m modelpack_cli.main` is the same program
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def modelpack(*arguments: str | Path, input: str | None = None) -> Ran:  # noqa:
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
     """Start it as a program; stdout and stderr are pipes unless ``options`` say otherwise."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], text=True, **(pipes | options))
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], text=True, errors="backslashreplace", **(pipes | options))
 
 
 def program(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> Ran:
