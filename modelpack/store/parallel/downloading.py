@@ -15,7 +15,7 @@ from modelpack.store.parallel.pace import Pace
 from modelpack.store.parallel.partmap import BLOCK, PartMap
 from modelpack.store.sources import CHUNK, Stream, VerifiedSource
 
-THRESHOLD = 4 * BLOCK
+THRESHOLD = 16 << 20
 """Smaller blobs are not worth a second thread."""
 
 MAX_CONNECTIONS = 8
@@ -24,6 +24,9 @@ _FURTHER = threading.BoundedSemaphore(16)
 
 _SEGMENT = 16 << 20
 """Bytes that a worker fetches with one request, of several workers; fewer near the end, so that all end together."""
+
+_FIRST = 8 << 20
+"""Bytes of the first request, before a rate is known."""
 
 _AHEAD = 0.25
 """Seconds that the segment of a single worker takes: short enough to let others in soon."""
@@ -156,7 +159,7 @@ class _Download:
             return min(_SEGMENT, _blocks(left // (2 * self._wanted)))
         if self._pace.settled:  # alone, and it stays so
             return self._source.size
-        return max(2 * BLOCK, _blocks(int(self._board.received / (time.monotonic() - self._begun) * _AHEAD)))
+        return max(_FIRST, _blocks(int(self._board.received / (time.monotonic() - self._begun) * _AHEAD)))
 
     def _fetch(self, segment: Segment, buffer: memoryview) -> None:
         stream = self._ranged.open_range(segment.position, segment.end - segment.position)

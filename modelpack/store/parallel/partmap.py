@@ -14,7 +14,7 @@ from pathlib import Path
 
 from modelpack.oci import Descriptor
 
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 """Bytes of one entry: what a crash can cost on each connection."""
 
 _ENTRY = struct.Struct("<q")
