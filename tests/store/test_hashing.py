@@ -59,13 +59,12 @@ def test_readers_end_their_threads() -> None:
     store = MemoryStore()
     descriptor = store.ingest("x", BytesSource(DATA))
     assert descriptor.digest == Descriptor.of("x", DATA).digest
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for _ in range(5):
         with store.open(descriptor) as reader:
             assert reader.read() == DATA
         with store.open(descriptor) as reader:
             reader.read(10)
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.daemon:
-            thread.join(1)
-    assert threading.active_count() <= before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
