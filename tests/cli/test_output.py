@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,17 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdout", full)
         output.result("text")
         with pytest.raises(StoreError, match="the result cannot be written: No space left on device"):
+            output.flush()
+        monkeypatch.undo()
+
+
+def test_a_reader_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        output.result("text")
+        with pytest.raises(BrokenPipeError):
             output.flush()
         monkeypatch.undo()
 

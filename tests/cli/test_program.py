@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from modelpack_cli.main import app
+from modelpack_cli.main import app, run
 
 import modelpack as library
+from modelpack.errors import RegistryError
 from tests.cli.program import Ran, modelpack, program
 
 COMMANDS = [
@@ -103,6 +105,7 @@ def test_wrong_command_lines(arguments: list[str], text: str) -> None:
         (library.DigestMismatch("x"), 4),
         (library.NotFound("x"), 5),
         (library.AccessDenied("x", hint="do y"), 5),
+        (RegistryError("x", status=418, code="TEAPOT", method="GET", url="http://registry.example/"), 5),
     ],
 )
 def test_exit_codes(error: library.ModelPackError, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +185,20 @@ def test_completion_of_commands_and_options() -> None:
             COMP_CWORD=str(len(typed.split()) - 1),
         )
         assert words.out.split() == expected
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_entry_point(closed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = None if closed else io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "argv", ["whatever", "version"])
+    monkeypatch.setattr(sys, "stdout", stdout)
+    with pytest.raises(SystemExit) as end:
+        run()
+    assert not end.value.code
+    if stdout:
+        assert stdout.errors == "backslashreplace"
+    else:
+        sys.stdout.close()
 
 
 def test_the_command_line_can_be_embedded() -> None:

@@ -1,0 +1,56 @@
+"""What users may rely on: names and signatures. A change here is a change for everybody."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import modelpack
+
+NAMES = """
+    TLS Access AccessDenied ContentError Credential Digest DigestMismatch DockerConfig DocumentError Event HttpOptions
+    HubAccess InputError Inspection Kind Layout LayoutStore ModelConfig ModelPackError NotFound Packed Prepared Reference
+    StaticCredentials StoreError Unavailable __version__ copy fetch inspect list_models list_names login logout pack prepare
+    pull push remove tag
+"""
+
+SIGNATURES = {
+    "prepare": """(source: str | Path, *, include: Iterable[str] = (), exclude: Iterable[str] = (),
+        kinds: Mapping[str, str | Kind] | None = None, modelfile: Path | None = None, kitfile: Path | None = None,
+        layout: Layout | None = None, follow_links: bool = False, hub: HubAccess | None = None,
+        access: Access | None = None, **fields: str | Iterable[str]) -> Prepared""",
+    "pack": """(source: str | Path | Prepared, *, into: Store | str | None = None, created: datetime | None = None,
+        annotations: Mapping[str, str] | None = None, access: Access | None = None, **options: object) -> Packed""",
+    "push": "(model: Packed | tuple[LayoutStore, str], reference: str, *, access: Access | None = None) -> Copied",
+    "pull": """(reference: str, destination: str | Path, *, include: Iterable[str] = (), exclude: Iterable[str] = (),
+        kinds: Iterable[str | Kind] = (), force: bool = False, access: Access | None = None) -> Unpacked""",
+    "fetch": "(reference: str, into: LayoutStore, *, access: Access | None = None) -> Copied",
+    "copy": "(source: str, target: str, *, access: Access | None = None) -> Copied",
+    "inspect": """(reference: str, *, local: LayoutStore | None = None, tensors: bool = False,
+        access: Access | None = None) -> tuple[Inspection, str]""",
+}
+
+
+def test_names() -> None:
+    assert sorted(modelpack.__all__) == sorted(NAMES.split())
+    assert len(modelpack.__all__) <= 45
+    assert [name for name in modelpack.__all__ if not hasattr(modelpack, name)] == []
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures(name: str) -> None:
+    signature = inspect.signature(getattr(modelpack, name))
+    assert str(signature).replace("'", "") == " ".join(SIGNATURES[name].split())
+
+
+def test_everything_public_is_documented() -> None:
+    for name in set(modelpack.__all__) - {"__version__"}:
+        assert inspect.getdoc(getattr(modelpack, name)), name
+    assert "modelpack.push(packed" in (modelpack.__doc__ or "")
+
+
+def test_all_errors_have_one_root() -> None:
+    errors = [value for value in vars(modelpack).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert len(errors) == 9
+    assert all(issubclass(error, modelpack.ModelPackError) for error in errors)
