@@ -1,7 +1,9 @@
 """Pull and push that are killed at random instants: the result is right, and little is sent again.
 
 What is counted: the bytes that pass a relay before the registry (both directions, HTTP's own included), less the size of
-what is moved; divided by the number of kills. ``MODELPACK_KILLS=100`` is the long version, with 2 GiB.
+what is moved; divided by the number of kills. What a pull loses is nearly all of it in the kernel's receive buffers (several
+megabytes for each connection on loopback): what was written is never fetched again. ``MODELPACK_KILLS=100`` is the long
+version, with 2 GiB.
 """
 
 from __future__ import annotations
