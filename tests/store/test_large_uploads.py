@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,95 +21,26 @@ from modelpack.errors import (
 from modelpack.oci import Descriptor
 from modelpack.store import (
     BytesSource,
-    Credential,
-    FileSource,
     FolderJournal,
-    Registry,
     RegistryStore,
-    Source,
-    StaticCredentials,
     VerifiedSource,
 )
 from modelpack.store.http import Origin
-from modelpack.store.registry import large, pieces
-from modelpack.store.registry.pieces import Pieces
-from tests.faults import Exchange, Fault, FaultyRegistry, Features, Guard, Reply, effects, error
-from tests.store.clients import NAME, QUICK, Recorder, connect, held, stored
+from modelpack.store.registry import pieces
+from tests.faults import Exchange, FaultyRegistry, Features, Guard, Reply, effects, error
+from tests.store.clients import NAME, QUICK, connect, stored
 from tests.store.content import WEIGHTS, Flaky
-
-DATA = random.Random(9).randbytes(450_123)
-PIECE = 100_000
-SESSION = "/uploads/."
-BLOB = Descriptor.of(WEIGHTS, DATA)
-RANGES = ["0-99999", "100000-199999", "200000-299999", "300000-399999", "400000-450122"]
+from tests.store.sending import BLOB, DATA, PIECE, RANGES, SESSION, Sender, cut, file, use_small_pieces
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "SMALLEST", PIECE)
-    monkeypatch.setattr(large, "Pieces", lambda: Pieces(PIECE, PIECE))
-    monkeypatch.setattr(pieces, "MIN_PIECE", PIECE)
-
-
-@dataclass(slots=True)
-class Sender:
-    """Sends to a registry as one process after the other would, and knows what was counted."""
-
-    faulty: FaultyRegistry
-    journal: FolderJournal | None = None
-    observe: Recorder = field(default_factory=Recorder)
-    counted: list[int] = field(default_factory=list)
-    login: tuple[str, str] | None = None
-
-    def store(self) -> RegistryStore:
-        known = StaticCredentials({self.faulty.host: Credential(*self.login)} if self.login else {})
-        options = replace(QUICK, read_timeout=0.5)
-        return RegistryStore(Registry(self.faulty.host, options, known, self.observe, self.journal), NAME)
-
-    def push(self, source: Source | bytes = DATA, promised: Descriptor = BLOB) -> None:
-        content = BytesSource(source) if isinstance(source, bytes) else source
-        with self.store() as store:
-            store.push(promised, VerifiedSource(content, promised, self.counted.append))
-
-    def ingest(self, source: Source) -> Descriptor:
-        with self.store() as store:
-            return store.ingest(WEIGHTS, source, self.counted.append)
-
-    def arrived(self, descriptor: Descriptor = BLOB) -> bool:
-        """Whether it is there, was counted once, and no session is left over."""
-        good = held(self.faulty, descriptor) is not None and sum(self.counted) == descriptor.size
-        self.counted.clear()
-        return good
-
-    @property
-    def ranges(self) -> list[str]:
-        return [request.headers["content-range"] for request in self.faulty.find("PATCH")]
-
-    @property
-    def methods(self) -> str:
-        return " ".join(request.method for request in self.faulty.requests)
-
-
-def cut(keep: int, status: int = 0) -> Fault:
-    """A PATCH of which the session gets the first ``keep`` bytes before the connection breaks, as in distribution 3."""
-
-    def fault(exchange: Exchange) -> Reply:
-        body = exchange.incoming.read()[:keep]
-        exchange.registry.answer(replace(exchange.request, body=body, headers={}))
-        return Reply(raw=(), ending="reset") if not status else error(status, "UNAVAILABLE")
-
-    return fault
+    use_small_pieces(monkeypatch)
 
 
 @pytest.fixture
 def sender(faulty: FaultyRegistry, tmp_path: Path) -> Sender:
     return Sender(faulty, FolderJournal(tmp_path / "uploads"))
-
-
-def file(folder: Path, data: bytes = DATA) -> FileSource:
-    path = folder / "weights"
-    path.write_bytes(data)
-    return FileSource.of(path)
 
 
 # What works
@@ -248,119 +177,6 @@ def test_made_up_content_is_not_resumed_by_the_next_process(sender: Sender, tmp_
     rule.times = 0
     sender.ingest(BytesSource(DATA))
     assert sender.arrived()
-
-
-# Sessions that are no good
-
-
-@pytest.mark.parametrize("code", [400, 403, 404, 405])
-def test_a_lost_session_is_replaced(sender: Sender, code: int) -> None:
-    sender.faulty.on("PATCH", SESSION, effects.status(503), skip=2)
-    sender.faulty.on("GET", SESSION, effects.status(code))
-    sender.push()
-    assert sender.arrived()
-    assert sender.ranges == [*RANGES[:3], *RANGES]
-    assert sender.faulty.count("POST") == 2
-
-
-def test_a_session_that_was_taken_up_and_takes_no_more_is_replaced(sender: Sender) -> None:
-    sender.faulty.on("PATCH", SESSION, cut(5), skip=2)
-    sender.faulty.on("PATCH", SESSION, effects.status(422), skip=3)
-    sender.push()
-    assert sender.arrived()
-    assert sender.faulty.count("POST") == 2
-
-
-@pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_session_that_ends_in_the_middle(sender: Sender, method: str) -> None:
-    def forget(exchange: Exchange) -> Reply:
-        sender.faulty.repository(NAME).uploads.clear()
-        return exchange.answer()
-
-    sender.faulty.on(method, SESSION, forget, skip=3 * (method == "PATCH"))
-    sender.push()
-    assert sender.arrived()
-    assert sender.faulty.count("POST") == 2
-
-
-def test_where_sessions_keep_getting_lost_it_goes_whole(sender: Sender) -> None:
-    sender.faulty.on("PATCH", SESSION, effects.status(404), skip=1)
-    sender.faulty.on("PATCH", SESSION, effects.status(404), skip=3)
-    sender.faulty.on("GET", SESSION, effects.status(404), times=None)
-    sender.push()
-    assert sender.arrived()
-    assert sender.methods == "POST PATCH PATCH GET POST PATCH PATCH GET POST PUT"
-
-
-def test_a_session_of_an_earlier_run_that_has_ended(sender: Sender, tmp_path: Path) -> None:
-    sender.faulty.on("PATCH", SESSION, effects.status(422), skip=2)
-    with pytest.raises(RegistryError, match="answered 422"):
-        sender.push()
-    sender.faulty.repository(NAME).uploads.clear()
-    sender.push()
-    assert sender.arrived()
-
-
-@pytest.mark.parametrize("location", ["http://evil.example/x", "nonsense://", "http://[::1/", ""])
-def test_a_journal_cannot_lead_elsewhere(sender: Sender, location: str) -> None:
-    assert sender.journal
-    note = sender.journal.open(f"http://{sender.faulty.host}/v2/{NAME}/blobs/uploads/ {BLOB.digest}")
-    note.keep(location)
-    note.close()
-    sender.push()
-    assert sender.arrived()
-    assert sender.ranges == RANGES
-
-
-def test_a_session_that_has_more_than_there_is(sender: Sender) -> None:
-    sender.faulty.on("PATCH", SESSION, effects.status(503), skip=2)
-    sender.faulty.on("GET", SESSION, effects.header("Range", f"0-{len(DATA)}"))
-    sender.push()
-    assert sender.arrived()
-    assert sender.faulty.count("POST") == 2
-
-
-def test_a_session_with_bytes_of_other_content(sender: Sender) -> None:
-    def garbage(exchange: Exchange) -> Reply:
-        body = exchange.incoming.read()[::-1]
-        exchange.registry.answer(replace(exchange.request, body=body, headers={}))
-        return Reply(raw=(), ending="reset")
-
-    sender.faulty.on("PATCH", SESSION, garbage, skip=2)
-    sender.push()
-    assert sender.arrived()
-    assert sender.ranges == [*RANGES, *RANGES]  # all of it once more
-
-
-def test_content_that_is_refused_is_not_sent_without_end(sender: Sender) -> None:
-    sender.faulty.on("PATCH", SESSION, cut(5), skip=2)
-    sender.faulty.on("PUT", SESSION, effects.status(400), times=None)
-    with pytest.raises(RegistryError, match="answered 400"):
-        sender.push()
-    assert sum(sender.counted) == 0
-    assert sender.faulty.count("PUT") == sender.faulty.count("POST") == 2
-
-
-def test_a_changed_file_does_not_take_up_the_session_of_what_it_was(sender: Sender, tmp_path: Path) -> None:
-    source = file(tmp_path)
-    rule = sender.faulty.on("PATCH", SESSION, cut(0), skip=2, times=None)
-    with pytest.raises(Unavailable):
-        sender.ingest(source)
-    rule.times = 0
-    changed = DATA[:-1] + b"x"
-    os.utime(file(tmp_path, changed).path, ns=(1, 1))
-    assert sender.ingest(source) == Descriptor.of(WEIGHTS, changed)
-    assert sender.faulty.count("POST") == 2
-
-
-@pytest.mark.parametrize("same", [True, False])
-def test_an_offset_that_the_registry_finds_wrong(sender: Sender, same: bool) -> None:
-    # A session of one byte reports "0-0", as an empty one does.
-    sender.faulty.on("PATCH", SESSION, cut(1 if same else 50))
-    sender.faulty.on("GET", SESSION, effects.header("Range", f"0-{0 if same else 99}"))
-    sender.push()
-    assert sender.arrived()
-    assert sender.faulty.count("POST") == 1 + same
 
 
 # Registries that do not take pieces
