@@ -63,7 +63,7 @@ def copy(source: str, target: str, *, access: Access | None = None) -> Copied:
     where = Reference.parse(source)
     with access.open(where) as store:
         target_reference = Reference.parse(target)
-        return _copy(store, store.resolve(where.name), target_reference, access)
+        return _copy(store, _resolve(store, where), target_reference, access)
 
 
 def fetch(reference: str, into: LayoutStore, *, access: Access | None = None) -> Copied:
@@ -74,7 +74,7 @@ def fetch(reference: str, into: LayoutStore, *, access: Access | None = None) ->
     access = access or Access()
     where = Reference.parse(reference)
     with access.open(where) as store:
-        descriptor = store.resolve(where.name)
+        descriptor = _resolve(store, where)
         return copy_graph(store, descriptor, into, names=(_kept_as(where),), jobs=access.jobs, observe=access.observe)
 
 
@@ -99,7 +99,7 @@ def pull(
     where = Reference.parse(reference)
     selection = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
     with access.open(where) as store:
-        manifest = model_manifest(store, store.resolve(where.name))
+        manifest = model_manifest(store, _resolve(store, where))
         config = read_config(store, manifest)
         return unpack(
             store,
@@ -132,7 +132,7 @@ def inspect(
         except NotFound:
             pass
     with access.open(where) as store:
-        found = inspection.inspect(store, store.resolve(where.name), tensors=tensors, jobs=access.jobs)
+        found = inspection.inspect(store, _resolve(store, where), tensors=tensors, jobs=access.jobs)
         return found, "layout" if where.layout else "registry"
 
 
@@ -174,7 +174,7 @@ def tag(reference: str, name: str, *, local: LayoutStore | None = None, access: 
         return descriptor.digest
     name = name if where.layout else _tag_of(where, name)
     with (access or Access()).open(where) as store:
-        descriptor = store.resolve(where.name)
+        descriptor = _resolve(store, where)
         store.tag(descriptor, name)
         return descriptor.digest
 
@@ -222,6 +222,17 @@ def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Acces
         tag_name = where.tag or ("" if where.digest or where.layout else where.name)
         names = (tag_name,) if tag_name else ()
         return copy_graph(source, descriptor, target, names=names, jobs=access.jobs, observe=access.observe)
+
+
+def _resolve(store: Store, where: Reference) -> Descriptor:
+    """What a reference names, or an error in its own words instead of HTTP's."""
+    try:
+        return store.resolve(where.name)
+    except NotFound as error:
+        if where.layout:
+            raise
+        place = f"{where.registry}/{where.repository}"
+        raise NotFound(f"there is no {where.name} in {place}", hint=f"modelpack ls {place} shows its tags") from error
 
 
 def _local_name(where: Reference) -> str:

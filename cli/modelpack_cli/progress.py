@@ -174,12 +174,13 @@ def _bars(verb: str, *, force: bool) -> Iterator[Observer]:
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        DownloadColumn(table_column=Column(no_wrap=True)),
+        TransferSpeedColumn(table_column=Column(no_wrap=True)),
         TimeRemainingColumn(compact=True),
     )
     console = Console(stderr=True, force_terminal=True if force else None)
@@ -204,7 +205,8 @@ class _Bars:
                 self._total += event.total or 0
                 progress.update(self._whole, total=self._total)
             elif event.action == "begin":
-                self._tasks[event.name] = progress.add_task(_short(event.name), total=event.total)
+                title = _short(event.name, progress.console.width)
+                self._tasks[event.name] = progress.add_task(title, total=event.total)
             elif event.action == "bytes":
                 progress.advance(self._whole, event.count)
                 if event.name in self._tasks:
@@ -217,6 +219,7 @@ class _Bars:
                 progress.console.print(printable(f"retry: {event.name}: {event.note}"), markup=False)
 
 
-def _short(name: str) -> str:
-    name = printable(name)
-    return name if len(name) <= 40 else f"…{name[-39:]}"
+def _short(name: str, width: int) -> str:
+    """A name that leaves room for bar, sizes, rate and time on a line: what is beyond the line's end stays on the screen."""
+    name, most = printable(name), min(max(width - 52, 12), 40)
+    return name if len(name) <= most else f"…{name[1 - most :]}"

@@ -164,6 +164,6 @@ def _report_folder(pulled: Unpacked, output: Format, *, quiet: bool) -> None:
         return
     if not quiet:
         state = "is up to date" if pulled.unchanged else f"has {counted(len(pulled.files), 'file')}"
-        note(f"{pulled.path} {state} ({digest})")
-        note("the content matches its digests; nobody vouched for it (no signature was checked)")
+        note(f"{pulled.path} {state} ({digest[:19]})")
+        note("the digests match; nobody vouched for the model (no signature was checked)")
     path(pulled.path)
