@@ -137,6 +137,8 @@ def test_pull_of_what_is_not_there(pushed: str, registry: str) -> None:
     modelpack("pull", f"{registry}/ml/none:v1", "-o", "out").failed(5, "ml/none")
     modelpack("pull", "not a reference", "-o", "out").failed(2, "is not a repository name", "hint: ")
     modelpack("pull", "oci:nowhere:v1", "-o", "out").failed(5, "nowhere")
+    modelpack("copy", f"{registry}/ml/tiny:v1", "oci:../air:v1").done()
+    modelpack("pull", "oci:../air:v9", "-o", "out").failed(5, "error: nothing is named 'v9'\n", "hint: it has v1\n")
     modelpack("pull", "127.0.0.1:1/a/b:v1", "-o", "out", "--retries", "1").failed(5, "refuses connections")
     assert list(Path.cwd().iterdir()) == []
 
