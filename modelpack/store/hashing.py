@@ -21,25 +21,27 @@ class BesideHasher:
 
     def __init__(self, hasher: Hasher) -> None:
         self._hasher = hasher
+        # Queues of C, both of them: events and conditions cost more than hashing a small piece.
         self._pieces: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
-        self._settled = threading.Event()
-        self._settled.set()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._busy = False
+        threading.Thread(target=self._run, daemon=True).start()
 
     def update(self, data: memoryview, /) -> None:
         """Begin to hash a piece, when the one before is done."""
-        self._settled.wait()
-        self._settled.clear()
+        self.settle()
+        self._busy = True
         self._pieces.put(data)
 
     def settle(self) -> None:
         """Wait until the last piece is hashed: its buffer may then be used again."""
-        self._settled.wait()
+        if self._busy:
+            self._done.get()
+            self._busy = False
 
     def hexdigest(self) -> str:
         """What all pieces hash to."""
-        self._settled.wait()
+        self.settle()
         return self._hasher.hexdigest()
 
     def close(self) -> None:
@@ -50,7 +52,7 @@ class BesideHasher:
         while (piece := self._pieces.get()) is not None:
             self._hasher.update(piece)
             del piece  # or the caller could not resize its buffer
-            self._settled.set()
+            self._done.put(None)
 
 
 class InlineHasher:

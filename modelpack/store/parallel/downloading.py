@@ -163,16 +163,25 @@ class _Download:
 
     def _fetch(self, segment: Segment, buffer: memoryview) -> None:
         stream = self._ranged.open_range(segment.position, segment.end - segment.position)
+        position = segment.position
         try:
-            while segment.position < segment.end and not self._board.stopped:
-                length = stream.readinto(buffer[: segment.end - segment.position]) or 0
+            while position < segment.end and not self._board.stopped:
+                length = stream.readinto(buffer[: segment.end - position]) or 0
                 if not length:
-                    raise SizeMismatch(f"{self._source.descriptor.digest} ended after {segment.position} bytes")
-                self._write(self._file, buffer[:length], segment.position)
-                self._board.advance(segment, length)
-                self._count(length)
+                    raise SizeMismatch(f"{self._source.descriptor.digest} ended after {position} bytes")
+                self._write(self._file, buffer[:length], position)
+                position += length
+                if position - segment.position >= BLOCK:
+                    self._arrived(segment, position)
         finally:
             stream.close()
+            self._arrived(segment, position)
+
+    def _arrived(self, segment: Segment, position: int) -> None:
+        """Tell the others, not for each small piece: that would cost more than the piece."""
+        if count := position - segment.position:
+            self._board.advance(segment, count)
+            self._count(count)
 
     def _flush(self, now: float, flushed: float) -> float:
         """From time to time, in the background, so that a power failure does not cost the whole of a long transfer."""
