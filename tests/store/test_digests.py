@@ -121,6 +121,13 @@ def test_a_cache_that_cannot_be_written_is_no_cache(file: Path, tmp_path: Path) 
     assert cache.get(state_now(file)) is None
 
 
+def test_a_cache_that_is_busy_or_unusable_is_not_removed(file: Path, cache: DigestCache) -> None:
+    (cache._path / "something").mkdir(parents=True)
+    cache.put(state_of(file), DIGEST)
+    assert cache.get(state_now(file)) is None
+    assert (cache._path / "something").is_dir()
+
+
 def test_threads_share_it(file: Path, cache: DigestCache) -> None:
     state = state_of(file)
     threads = [threading.Thread(target=cache.put, args=(state, DIGEST)) for _ in range(8)]
