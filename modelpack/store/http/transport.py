@@ -13,8 +13,10 @@ from modelpack.errors import AccessDenied, StoreError, Unavailable
 from modelpack.store.http.connections import TRANSPORT_ERRORS, Connection, Origin, Pool
 from modelpack.store.http.options import HttpOptions
 from modelpack.store.http.response import Response, describe
-from modelpack.store.http.throttle import Throttle
-from modelpack.store.sources import CHUNK, Stream
+from modelpack.store.sources import Stream
+
+SENT_AT_ONCE = 1 << 20
+"""Bytes read and sent together. What is sent is hashed in another thread, which must not be woken for too little."""
 
 _URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -88,12 +90,25 @@ class Transport:
         stream: Stream | None,
     ) -> Response:
         _send_head(connection, method, url, {**self._headers, **headers}, body)
-        sent = stream is None or _send_body(connection, stream, self.options.throttle)
+        sent = body is None or stream is None or self._send_body(connection, stream, body.size or 1)
         raw = connection.getresponse()
         if not sent and raw.status < 400:
             raw.close()
             raise ConnectionAbortedError("the server stopped reading")
         return Response(raw, url, self._returner(origin, connection, usable=sent), self.options.throttle)
+
+    def _send_body(self, connection: Connection, stream: Stream, size: int) -> bool:
+        """Whether the server took it all. It may answer before it has everything, and then that says more than the pipe."""
+        throttle = self.options.throttle
+        buffer = memoryview(bytearray(throttle.piece if throttle else min(size, SENT_AT_ONCE)))
+        while length := _read(stream, buffer):
+            if throttle:
+                throttle.take(length)
+            try:
+                connection.sock.sendall(buffer[:length])
+            except _HUNG_UP:
+                return False
+        return True
 
     def _returner(self, origin: Origin, connection: Connection, *, usable: bool) -> Callable[[bool], None]:
         return lambda keep: self._pool.release(origin, connection) if keep and usable else connection.close()
@@ -115,19 +130,6 @@ def _send_head(connection: Connection, method: str, url: str, headers: Mapping[s
     if body is not None or method in _WITH_BODY:
         connection.putheader("Content-Length", str(body.size if body else 0))
     connection.endheaders()
-
-
-def _send_body(connection: Connection, stream: Stream, throttle: Throttle | None) -> bool:
-    """Whether the server took it all. It may answer before it has everything, and then the answer says more than the pipe."""
-    buffer = memoryview(bytearray(throttle.piece if throttle else CHUNK))
-    while length := _read(stream, buffer):
-        if throttle:
-            throttle.take(length)
-        try:
-            connection.sock.sendall(buffer[:length])
-        except _HUNG_UP:
-            return False
-    return True
 
 
 def _read(stream: Stream, buffer: memoryview) -> int:
