@@ -62,10 +62,10 @@ def test_what_arrived_before_a_reset_does_not_come_again(faulty: FaultyRegistry,
 def test_a_stall_ends_after_a_while(faulty: FaultyRegistry) -> None:
     faulty.on("GET", BLOB, effects.cut(CHUNK + 5, "stall"))
     begun = time.monotonic()
-    with connect(faulty, read_timeout=0.5) as store:
+    # On a busy machine the last few bytes before the stall may take a while.
+    with connect(faulty, read_timeout=1.0) as store:
         assert store.read(stored(faulty, DATA)) == DATA
-    # On a busy machine the last few bytes before the stall may come too late.
-    assert ranges(faulty)[1] in (f"bytes={CHUNK + 5}-", f"bytes={CHUNK}-")
+    assert ranges(faulty) == [None, f"bytes={CHUNK + 5}-"]
     assert time.monotonic() - begun < 10
 
 
