@@ -12,12 +12,18 @@
     │   ├── DigestMismatch
     │   ├── SizeMismatch
     │   └── UnsafePath
-    └── StoreError              a store could not do what was asked
-        ├── NotFound
-        ├── AccessDenied
-        ├── RegistryError       the registry answered with an error
-        ├── Unavailable         no (complete) answer: network, timeout, 5xx after retries
-        └── NoSpace
+    ├── StoreError              a store could not do what was asked
+    │   ├── NotFound
+    │   ├── AccessDenied
+    │   ├── RegistryError       the registry answered with an error
+    │   ├── Unavailable         no (complete) answer: network, timeout, 5xx after retries
+    │   └── NoSpace
+    ├── VerificationError       nobody who is trusted vouches for it
+    │   ├── NoSignature         nothing of the kind asked for is attached
+    │   ├── BadSignature        altered, forged, expired, or made for something else
+    │   ├── UntrustedIdentity   a sound signature, or one nobody here can judge, by somebody who is not trusted
+    │   └── CannotVerify        could not find out: a part that is not installed, or a format that is not known
+    └── PolicyViolation         signed, but not all that the policy asks for
 
 ``str(error)`` is one line and never holds a secret. ``error.hint`` says what to do about it, if that is known.
 """
@@ -111,3 +117,38 @@ class Unavailable(StoreError):
 
 class NoSpace(StoreError):
     """The file system is full, or would be."""
+
+
+class VerificationError(ModelPackError):
+    """Nobody who is trusted vouches for it. ``evidence`` is what was found and judged, for who wants to tell more."""
+
+    def __init__(self, message: str, *, hint: str = "", evidence: object = None) -> None:
+        super().__init__(message, hint=hint)
+        self.evidence = evidence
+
+
+class NoSignature(VerificationError):
+    """Nothing of the kind asked for is attached."""
+
+
+class BadSignature(VerificationError):
+    """A signature that is altered, forged, expired, or made for something else."""
+
+
+class UntrustedIdentity(VerificationError):
+    """Signed by somebody who is not trusted here."""
+
+
+class CannotVerify(VerificationError):
+    """Could not find out, which is not the same as bad: a part that is not installed, a format that is not known."""
+
+
+class PolicyViolation(ModelPackError):
+    """A policy asks for more than was found. ``findings`` are sentences, ``evidence`` as for VerificationError."""
+
+    def __init__(
+        self, message: str, *, findings: tuple[str, ...] = (), hint: str = "", evidence: object = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+        self.evidence = evidence

@@ -28,6 +28,7 @@ ORDER = (
 RANK = {layer: rank for rank, layers in enumerate(ORDER) for layer in layers}
 
 OWNERS = {
+    "cryptography": {"trust"},
     "huggingface_hub": {"pack"},
     "jsonschema": {"oci"},
     "oras": {"store"},
@@ -35,7 +36,7 @@ OWNERS = {
     "rich": {"modelpack_cli"},
     "typer": {"modelpack_cli"},
     "urllib3": {"store"},
-    "yaml": {"pack"},
+    "yaml": {"pack", "trust"},
     "zstandard": {"pack", "unpack"},
 }
 """Who may import which third-party package; what is not here may not be imported at all."""
