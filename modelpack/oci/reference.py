@@ -29,6 +29,16 @@ _MAX_TEXT = 1024
 _DOCKER_HUB = frozenset({DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io"})
 
 
+_ATTACHMENT = re.compile(r"(?:.*:)?sha(?:256|512)-[0-9a-f]{64,128}(?:\.(?:sig|att|sbom))?")
+
+
+def is_attachment_name(name: str) -> bool:
+    """Whether a tag is one that tools give to what is attached to another manifest, and no name of a model
+    (distribution-spec, "Referrers Tag Schema"; cosign's ``.sig``, ``.att``, ``.sbom``).
+    """
+    return _ATTACHMENT.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A parsed reference. ``layout`` is a path, and then ``registry`` and ``repository`` are empty; or the other way round.
