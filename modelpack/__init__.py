@@ -54,7 +54,7 @@ from modelpack.trust import (
     SignedBy,
     Verified,
 )
-from modelpack.trusting import attest, evidence, sign, verify, verify_files
+from modelpack.trusting import attest, sign, tree, verify, verify_files
 
 __version__ = "0.1.0"
 
@@ -100,7 +100,6 @@ __all__ = [
     "__version__",
     "attest",
     "copy",
-    "evidence",
     "fetch",
     "inspect",
     "list_models",
@@ -114,6 +113,7 @@ __all__ = [
     "remove",
     "sign",
     "tag",
+    "tree",
     "unpack",
     "verify",
     "verify_files",

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from modelpack.access import Access, local_name, resolve
 from modelpack.errors import InputError, UnsupportedFormat
 from modelpack.oci import Codec, Descriptor, Digest, JSONObject, Kind, Manifest, Reference
-from modelpack.store import LayoutStore, Observer, Store, ignore
+from modelpack.store import Attachment, LayoutStore, Observer, Store, attachments, ignore
 from modelpack.trust import (
     MAX_BUNDLE,
+    MAX_CARRIERS,
+    OMS,
+    SIGNED,
     Circumstances,
     Evidence,
     InsecureAcceptAnything,
     Policy,
     PolicyFile,
+    Signature,
     SignatureFormat,
     Signed,
     Signer,
@@ -30,6 +35,10 @@ from modelpack.trust import attest as attest_target
 from modelpack.trust import sign as sign_target
 from modelpack.trust import verify as verify_target
 from modelpack.unpack import LayerEntry, contents
+
+_MAX_STEPS = 3
+_TITLES = {SIGNED: "cosign signature", OMS: "model signature (OpenSSF)"}
+"""Statements that say no more than "I vouch for this" are called so; others by the type of what they say."""
 
 MODEL_SIGNATURE = "model.sig"
 """The name that OpenSSF Model Signing gives to a signature beside the files."""
@@ -121,22 +130,75 @@ def verify_at(
     return verify_target(store, target, chosen, _circumstances(where), reference=str(where), jobs=access.jobs)
 
 
-def evidence(
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A manifest, what it is, and what is attached to it. ``tag`` is cosign's, or empty for a referrer."""
+
+    descriptor: Descriptor
+    title: str
+    tag: str = ""
+    signatures: tuple[Signature, ...] = ()
+    branches: tuple[Branch, ...] = ()
+
+    def to_json(self) -> JSONObject:
+        """For programs."""
+        return {
+            "digest": str(self.descriptor.digest),
+            "mediaType": self.descriptor.media_type,
+            "type": self.title,
+            "tag": self.tag,
+            "signatures": [one.to_json() for one in self.signatures],
+            "attached": [branch.to_json() for branch in self.branches],
+        }
+
+
+def tree(
     reference: str,
     *,
     policy: Policy | PolicyFile | None = None,
     local: LayoutStore | None = None,
     access: Access | None = None,
-) -> Evidence:
-    """All signatures of a model with a verdict on each, whether or not they satisfy a policy. Without a policy nobody is
-    trusted, and all that can be told is what is attached.
+) -> Branch:
+    """What is attached to a model, and to that, down to three steps; with a verdict on each signature of the model.
+
+    Raises InvalidReference, NotFound, PolicyViolation (a policy file that does not speak of it), and the registry's errors.
     """
     access = access or Access()
     where = Reference.parse(reference)
     chosen = policy.for_reference(where) if isinstance(policy, PolicyFile) else policy
     with _store(where, local, access) as store:
-        target = _target(store, _resolve(store, where, local))
-        return gather(store, target, chosen.identities if chosen else (), _circumstances(where), jobs=access.jobs)
+        descriptor = _resolve(store, where, local)
+        identities = chosen.identities if chosen else ()
+        found = gather(store, _target(store, descriptor), identities, _circumstances(where), jobs=access.jobs)
+        return Branch(descriptor, "", branches=_branches(store, descriptor, found, _MAX_STEPS))
+
+
+def _branches(store: Store, subject: Descriptor, found: Evidence | None, steps: int) -> tuple[Branch, ...]:
+    """One level of a tree, and those below it."""
+    if not steps:
+        return ()
+    return tuple(
+        Branch(
+            attachment.descriptor,
+            _title(attachment, signatures := _of(found, attachment.descriptor)),
+            attachment.tag,
+            signatures,
+            _branches(store, attachment.descriptor, None, steps - 1),
+        )
+        for attachment in attachments(store, subject, tags=found is not None)[:MAX_CARRIERS]
+    )
+
+
+def _of(found: Evidence | None, carrier: Descriptor) -> tuple[Signature, ...]:
+    return tuple(one for one in found.signatures if one.carrier.digest == carrier.digest) if found else ()
+
+
+def _title(attachment: Attachment, signatures: tuple[Signature, ...]) -> str:
+    """What a signed statement says that it is; else the artifact type, which anybody can write."""
+    if attachment.tag:
+        return f"cosign tag .{attachment.tag.rpartition('.')[2]}"
+    types = dict.fromkeys(_TITLES.get(one.predicate_type, one.predicate_type) for one in signatures)
+    return ", ".join(filter(None, types)) or attachment.descriptor.artifact_type or attachment.descriptor.media_type
 
 
 def verify_files(

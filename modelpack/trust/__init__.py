@@ -1,7 +1,9 @@
 """Who vouches for a model: keys, signature formats, policies, verification."""
 
+from modelpack.trust.cosign import SIGNED
 from modelpack.trust.envelope import BUNDLE, MAX_BUNDLE, Bundle, Envelope, Statement
 from modelpack.trust.evidence import Evidence, Kind, Signature, Status
+from modelpack.trust.found import MAX_CARRIERS
 from modelpack.trust.judging import Target, gather
 from modelpack.trust.key_identity import KeyIdentity
 from modelpack.trust.keys import KINDS, MAX_KEY_FILE, PrivateKey, PublicKey, Scheme, Signer
@@ -15,8 +17,10 @@ __all__ = [
     "BUNDLE",
     "KINDS",
     "MAX_BUNDLE",
+    "MAX_CARRIERS",
     "MAX_KEY_FILE",
     "OMS",
+    "SIGNED",
     "AllOf",
     "AnyOf",
     "Attested",
