@@ -10,6 +10,7 @@ from pathlib import Path
 from modelpack.access import Access, local_name, resolve
 from modelpack.errors import InputError, UnsupportedFormat
 from modelpack.oci import Codec, Descriptor, Digest, JSONObject, Kind, Manifest, Reference
+from modelpack.paths import MODEL_SIGNATURE
 from modelpack.store import Attachment, LayoutStore, Observer, Store, attachments, ignore
 from modelpack.trust import (
     MAX_BUNDLE,
@@ -39,9 +40,6 @@ from modelpack.unpack import LayerEntry, contents
 _MAX_STEPS = 3
 _TITLES = {SIGNED: "cosign signature", OMS: "model signature (OpenSSF)"}
 """Statements that say no more than "I vouch for this" are called so; others by the type of what they say."""
-
-MODEL_SIGNATURE = "model.sig"
-"""The name that OpenSSF Model Signing gives to a signature beside the files."""
 
 
 def sign(
