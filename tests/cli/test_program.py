@@ -22,6 +22,9 @@ COMMANDS = [
     "pull",
     "copy",
     "inspect",
+    "sign",
+    "verify",
+    "tree",
     "ls",
     "tag",
     "rm",
@@ -30,6 +33,7 @@ COMMANDS = [
     "logout",
     "serve",
     "version",
+    "key",
 ]
 
 
