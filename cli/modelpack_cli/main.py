@@ -72,12 +72,12 @@ app = typer.Typer(
     help="""Pack, sign, push, verify and pull AI models as OCI artifacts (CNCF ModelPack).
 
     \b
-    modelpack pack ./model -t registry.example/ml/minilm:v1    make an artifact from a folder
-    modelpack push registry.example/ml/minilm:v1               send it to its registry
-    modelpack sign registry.example/ml/minilm:v1 --key signer.key          vouch for it
-    modelpack verify registry.example/ml/minilm:v1 --key signer.pub        who vouches for it?
-    modelpack pull registry.example/ml/minilm:v1 -o ./model --key signer.pub    get its files, if it is to be trusted
-    modelpack inspect registry.example/ml/minilm:v1            what is in it, without the weights
+    modelpack pack ./model -t registry.example/ml/minilm:v1            make an artifact from a folder
+    modelpack push registry.example/ml/minilm:v1                       send it to its registry
+    modelpack sign registry.example/ml/minilm:v1 --key signer.key      vouch for it
+    modelpack pull registry.example/ml/minilm:v1 -o ./model --key signer.pub
+                                                                       get its files, if that key vouches for it
+    modelpack inspect registry.example/ml/minilm:v1                    what is in it, without the weights
 
     Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 not vouched for as asked, 2 wrong input,
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.

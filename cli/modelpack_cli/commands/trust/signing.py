@@ -48,7 +48,7 @@ def sign(
     quiet: QuietOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Sign a model by its digest, in every format that the world checks.
+    """Sign a model by its digest, in every usual format.
 
     The tag is resolved once, and no weights are read. What this key has signed already is not signed again.
 
