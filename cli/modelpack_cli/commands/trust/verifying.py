@@ -58,7 +58,8 @@ def verify(
 ) -> None:
     """Find out who vouches for a model.
 
-    The exit code is 1 if those who must do not. The tag is resolved once, and the digest that is printed is what was verified. No weights are read, except with --bundle.
+    The exit code is 1 if those who must do not. The tag is resolved once, and the digest that is printed is
+    what was verified. No weights are read, except with --bundle.
 
     \b
     modelpack verify registry.example/ml/minilm:v1 --key signer.pub
@@ -110,7 +111,8 @@ def tree(
 ) -> None:
     """Show what is attached to a model, and who signed it.
 
-    Signatures, attestations, documents, and what is attached to those. With --key or --policy, each signature has its verdict; without, all that is told is what is there.
+    Signatures, attestations, documents, and what is attached to those. With --key or --policy, each signature has its verdict;
+    without, all that is told is what is there.
 
     \b
     modelpack tree registry.example/ml/minilm:v1
