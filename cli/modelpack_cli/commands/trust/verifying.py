@@ -59,7 +59,7 @@ def verify(
     """Find out who vouches for a model.
 
     The exit code is 1 if those who must do not. The tag is resolved once, and the digest that is printed is
-    what was verified. No weights are read, except with --bundle.
+    what was verified. No weights are read, unless it is files on disk that are verified.
 
     \b
     modelpack verify registry.example/ml/minilm:v1 --key signer.pub
