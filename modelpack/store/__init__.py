@@ -1,6 +1,6 @@
 """Bytes in and out: stores, and the ways between them."""
 
-from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Store
+from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Store, StoredFile
 from modelpack.store.copy import Copied, copy
 from modelpack.store.digests import DigestCache, FileState
 from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, HttpOptions, Proxies, StaticCredentials
@@ -60,6 +60,7 @@ __all__ = [
     "Source",
     "StaticCredentials",
     "Store",
+    "StoredFile",
     "Stream",
     "VerifiedSource",
     "VerifyingReader",

@@ -31,6 +31,7 @@ OWNERS = {
     "huggingface_hub": {"pack"},
     "jsonschema": {"oci"},
     "oras": {"store"},
+    "referencing": {"oci"},
     "requests": {"store"},
     "rich": {"modelpack_cli"},
     "typer": {"modelpack_cli"},

@@ -1,0 +1,3 @@
+"""Documents."""
+
+__all__: list[str] = []
