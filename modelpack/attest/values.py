@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from modelpack.attest.expressions import licenses_in
 from modelpack.attest.inventory import Inventory, Origin
 from modelpack.errors import InputError
 from modelpack.oci import Reference
+from modelpack.pack.metadata.licenses import spdx
 
 PRODUCER = "modelpack"
 HUB = "https://huggingface.co/"
@@ -56,8 +59,21 @@ def origin_purl(origin: Origin, *, dataset: bool = False) -> str:
     return f"pkg:huggingface/{path}" + (f"@{origin.commit}" if origin.commit else "")
 
 
-def conjunction(licenses: tuple[str, ...]) -> str:
-    """Several licences that all hold, as one SPDX expression; ``""`` for none."""
-    if len(licenses) < 2:
-        return "".join(licenses)
-    return " AND ".join(f"({one})" if " OR " in one else one for one in licenses)
+def expression_of(licenses: tuple[str, ...]) -> str:
+    """Several licences that all hold, as one SPDX expression; ``""`` for none. What is no expression becomes a
+    ``LicenseRef-``, so that nothing that was said is lost.
+    """
+    good = tuple(dict.fromkeys(filter(None, map(_expression, licenses))))
+    if len(good) < 2:
+        return "".join(good)
+    return " AND ".join(f"({one})" if " OR " in one else one for one in good)
+
+
+def _expression(name: str) -> str:
+    for form in (name.strip(), spdx(name)):
+        try:
+            return form if licenses_in(form) else ""
+        except ValueError:
+            continue
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", name[:80]).strip("-.")
+    return f"LicenseRef-{words}" if words else ""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from modelpack.attest.expressions import is_listed
 from modelpack.attest.inventory import Completeness, Inventory, InventoryFile, Origin
-from modelpack.attest.values import PRODUCER, conjunction, instant, location, model_purl, origin_purl
+from modelpack.attest.values import PRODUCER, expression_of, instant, location, model_purl, origin_purl
 from modelpack.errors import InputError
 from modelpack.oci import JSON, JSONObject, dumps
 
@@ -38,9 +38,7 @@ def cyclonedx(
     Raises InputError (another version, a time without zone).
     """
     if spec_version not in VERSIONS:
-        raise InputError(
-            f"CycloneDX {spec_version[:20]!r} is not written", hint=f"versions are: {', '.join(VERSIONS)}"
-        )
+        raise InputError(f"CycloneDX {spec_version[:20]!r} is not written", hint=f"versions are: {', '.join(VERSIONS)}")
     components = [_file(file) for file in inventory.files]
     components += [_dataset(item, number) for number, item in enumerate(inventory.datasets)]
     references: list[JSON] = [component["bom-ref"] for component in components]
@@ -197,11 +195,12 @@ def _links(inventory: Inventory) -> list[JSON]:
 
 def _licensed(licenses: tuple[str, ...]) -> JSONObject:
     """One identifier of the list as ``license.id``; all else is an expression, which 1.6 allows once."""
-    if not licenses:
+    expression = expression_of(licenses)
+    if not expression:
         return {}
-    if len(licenses) == 1 and is_listed(licenses[0]):
-        return {"licenses": [{"license": {"id": licenses[0]}}]}
-    return {"licenses": [{"expression": conjunction(licenses)}]}
+    if is_listed(expression):
+        return {"licenses": [{"license": {"id": expression}}]}
+    return {"licenses": [{"expression": expression}]}
 
 
 def _compositions(inventory: Inventory) -> list[JSON]:
