@@ -11,6 +11,7 @@
 
 from modelpack.access import Access
 from modelpack.api import copy, fetch, inspect, list_models, list_names, login, logout, pull, push, remove, tag
+from modelpack.attest import provenance
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -67,6 +68,7 @@ __all__ = [
     "logout",
     "pack",
     "prepare",
+    "provenance",
     "pull",
     "push",
     "remove",

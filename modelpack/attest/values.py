@@ -20,7 +20,10 @@ def instant(moment: datetime) -> str:
     """A time in UTC, whole seconds, with "Z": the only form that all these documents allow. Raises InputError."""
     if moment.tzinfo is None:
         raise InputError("a time without its zone", hint="give datetime.now(UTC), or fromtimestamp(seconds, UTC)")
-    return moment.astimezone(UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return moment.astimezone(UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    except OverflowError:
+        raise InputError("a time before the year 1 or after 9999") from None
 
 
 def place(reference: Reference | None) -> str:

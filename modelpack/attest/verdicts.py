@@ -75,5 +75,5 @@ def verification_result(
 
 
 def scan_predicate(report: JSONObject, *, finished: datetime | None = None) -> JSONObject:
-    """The predicate for a scan report: the report as it is, and when the scan ended."""
-    return {**({"finishedOn": instant(finished)} if finished else {}), "report": report}
+    """The predicate for a scan report: the report as it is, with the time at which the scan ended."""
+    return {**report, **({"finishedOn": instant(finished)} if finished else {})}

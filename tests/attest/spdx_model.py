@@ -1,10 +1,11 @@
-"""Make ``schemas/spdx-3.0.1.model.json`` from the bindings that the SPDX project generates: ``python -m tests.attest.spdx_model``.
+"""Make ``schemas/spdx-3.0.1.model.json`` from the SPDX project's bindings: ``python -m tests.attest.spdx_model``.
 
 A test makes it again and compares, so that the file is what the bindings say and nothing else.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ _KINDS = {
 
 def make() -> bytes:
     """The classes of SPDX 3.0.1 and their properties, in their JSON-LD names."""
-    from spdx_python_model.bindings.v3_0_1 import model
+    model: Any = importlib.import_module("spdx_python_model.bindings.v3_0_1.model")
 
     found = {class_._COMPACT_TYPE: class_ for class_ in model.SHACLObject.CLASSES.values() if class_._COMPACT_TYPE}
     classes = {name: _class(model, found[name]) for name in found}

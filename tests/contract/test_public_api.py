@@ -12,7 +12,7 @@ NAMES = """
     TLS Access AccessDenied ContentError Credential Digest DigestMismatch DockerConfig DocumentError Event HttpOptions
     HubAccess InputError Inspection Kind Layout LayoutStore ModelConfig ModelPackError NotFound Packed Prepared Reference
     StaticCredentials StoreError Unavailable __version__ copy fetch inspect list_models list_names login logout pack prepare
-    pull push remove tag
+    provenance pull push remove tag
 """
 
 SIGNATURES = {

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from modelpack.attest.documents.graph import Graph
 from modelpack.attest.inventory import Completeness, Inventory, InventoryFile, Origin
 from modelpack.attest.values import PRODUCER, expression_of, instant, location, model_purl, origin_purl, place
+from modelpack.errors import InputError
 from modelpack.oci import JSON, JSONObject, dumps
 from modelpack.oci.schema import is_date_time
 
@@ -170,7 +171,7 @@ def _created(inventory: Inventory) -> str:
         return instant(_UNKNOWN_TIME)
     try:
         return instant(datetime.fromisoformat(text.upper()))
-    except (ValueError, OverflowError):  # a leap second, or the year 1 in another zone
+    except (ValueError, InputError):  # a leap second, or the year 1 in another zone
         return instant(_UNKNOWN_TIME)
 
 

@@ -66,9 +66,9 @@ def _purl(found: JSONObject) -> Iterator[tuple[str, str]]:
 
 def _hash(found: JSONObject) -> Iterator[tuple[str, str]]:
     algorithm, content = found.get("alg"), found.get("content")
-    if isinstance(algorithm, str) and isinstance(content, str) and algorithm in _HEX_LENGTH:
-        if len(content) != _HEX_LENGTH[algorithm]:
-            yield "content", f"{algorithm} has {_HEX_LENGTH[algorithm]} hexadecimal digits, not {len(content)}"
+    length = _HEX_LENGTH.get(algorithm) if isinstance(algorithm, str) else None
+    if length and isinstance(content, str) and len(content) != length:
+        yield "content", f"{algorithm} has {length} hexadecimal digits, not {len(content)}"
 
 
 def _expression(found: JSONObject) -> Iterator[tuple[str, str]]:

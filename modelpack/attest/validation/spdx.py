@@ -7,6 +7,7 @@ bindings that the project generates (see schemas/README.md).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -65,7 +66,7 @@ def spdx_problems(value: JSONObject) -> Iterator[DocumentError]:
         yield DocumentError(_NAME, "@graph", f"a list of 1 to {_MAX_NODES} objects is required")
         return
     for index, node in enumerate(nodes):
-        yield from _node(node, f"@graph[{index}]", inline=False)
+        yield from _node(node, f"@graph[{index}]")
     good = [node for node in nodes if isinstance(node, dict)]
     yield from _references(good)
     yield from _profiles(good)
@@ -75,7 +76,7 @@ def _fault(path: str, reason: str) -> DocumentError:
     return DocumentError(_NAME, path, reason)
 
 
-def _node(node: JSON, path: str, *, inline: bool, of: str = "") -> Iterator[DocumentError]:
+def _node(node: JSON, path: str, *, of: str = "") -> Iterator[DocumentError]:
     """One object, and those inside it."""
     if not isinstance(node, dict):
         yield _fault(path, "an object is required")
@@ -115,7 +116,7 @@ def _properties(node: JSONObject, path: str, rules: dict[str, Any], known: set[s
 
 def _value(value: JSON, path: str, rule: dict[str, Any]) -> Iterator[DocumentError]:
     if rule["kind"] == "object" and not isinstance(value, str):
-        yield from _node(value, path, inline=True, of=rule["of"])
+        yield from _node(value, path, of=rule["of"])
     elif reason := value_problem(value, rule):
         yield _fault(path, reason)
 
@@ -162,6 +163,7 @@ def _profiles(nodes: list[JSONObject]) -> Iterator[DocumentError]:
     if len(documents) != 1:
         yield _fault("@graph", f"one SpdxDocument is required, not {len(documents)}")
     profiles = {name for node in documents for name in texts(node.get("profileConformance"))}
+    links = Counter((str(node.get("from")), str(node.get("relationshipType"))) for node in nodes)
     for kind, profile in (("ai_AIPackage", "ai"), ("dataset_DatasetPackage", "dataset")):
         packages = [(index, node) for index, node in enumerate(nodes) if node.get("type") == kind]
         if packages and profile not in profiles:
@@ -170,11 +172,11 @@ def _profiles(nodes: list[JSONObject]) -> Iterator[DocumentError]:
             for key in _REQUIRED[kind]:
                 if not node.get(key):
                     yield _fault(f"@graph[{index}].{key}", f"the {profile} profile requires it")
-            yield from _licensed(nodes, index, node)
+            yield from _licensed(links, index, node)
 
 
-def _licensed(nodes: list[JSONObject], index: int, node: JSONObject) -> Iterator[DocumentError]:
+def _licensed(links: Counter[tuple[str, str]], index: int, node: JSONObject) -> Iterator[DocumentError]:
     for kind in ("hasDeclaredLicense", "hasConcludedLicense"):
-        count = sum(one.get("relationshipType") == kind and one.get("from") == node.get("spdxId") for one in nodes)
+        count = links[str(node.get("spdxId")), kind]
         if count != 1:
             yield _fault(f"@graph[{index}]", f"one relationship {kind} is required, not {count}")
