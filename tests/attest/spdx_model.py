@@ -49,7 +49,7 @@ def _class(model: Any, class_: Any) -> dict[str, Any]:
 
 
 def _property(prop: Any) -> dict[str, Any]:
-    kind = prop.reg()
+    kind = prop.reg() if prop.reg else prop.prop  # the bindings resolve it at first use
     said: dict[str, Any] = {}
     if type(kind).__name__ == "ListProp":
         said["many"] = True

@@ -55,7 +55,7 @@ def sbom(
     quiet: QuietOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Print a bill of materials of a model: files, hashes, tensors, licences, base models, data sets.
+    """Print a bill of materials: files, hashes, licences, base models.
 
     Looks into the local store first, then asks the registry. No weights are downloaded. The document has a time only if
     SOURCE_DATE_EPOCH is set: without it, the same model gives the same bytes.
