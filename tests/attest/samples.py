@@ -53,7 +53,7 @@ datasets: [hf://datasets/acme/words@{COMMIT}, acme/more]
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """A packed model, what is known of it, and documents about it by name."""
 
