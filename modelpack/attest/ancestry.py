@@ -73,7 +73,7 @@ def lineage(opener: Opener, reference: str | Reference, *, depth: int = 8) -> Li
     where = Reference.parse(reference) if isinstance(reference, str) else reference
     walk = _Walk(opener, min(depth, MAX_DEPTH))
     found = walk.open(where)
-    return walk.tree(found, "", ())
+    return walk.tree(found, "", frozenset(), 0)
 
 
 class _Walk:
@@ -89,20 +89,20 @@ class _Walk:
             descriptor: Descriptor = store.resolve(where.name)
             return inventory(store, descriptor, reference=where)
 
-    def tree(self, found: Inventory, relation: str, above: tuple[Digest, ...]) -> Lineage:
-        """A model that was asked, with its ancestors."""
-        line = (*above, found.digest)
-        ancestors = tuple(self._ancestor(base, line) for base in found.base_models)
+    def tree(self, found: Inventory, relation: str, above: frozenset[Digest], generation: int) -> Lineage:
+        """A model that was asked, with its ancestors. ``above`` are the digests that lead down to it."""
+        line = above | {found.digest}
+        ancestors = tuple(self._ancestor(base, line, generation) for base in found.base_models)
         uri = f"oci://{found.reference}" if found.reference else ""
         return Lineage(found.name, uri, found.digest, relation, True, "", found.licenses, ancestors)  # noqa: FBT003  # resolved
 
-    def _ancestor(self, base: Origin, line: tuple[Digest, ...]) -> Lineage:
+    def _ancestor(self, base: Origin, line: frozenset[Digest], generation: int) -> Lineage:
         leaf = Lineage(base.name, base.uri, base.digest, base.relation, licenses=base.licenses)
         if not (base.digest and base.uri.startswith("oci://")):
             return _noted(leaf, "by name only" if not base.pinned else "not in a registry")
         if base.digest in line:
             return _noted(leaf, "seen before: it is its own ancestor")
-        if len(line) > self.depth:
+        if generation >= self.depth:
             return _noted(leaf, "deeper than was asked for")
         if self.opened >= MAX_MODELS:
             return _noted(leaf, "too many models in one tree")
@@ -112,7 +112,8 @@ class _Walk:
             raise
         except ModelPackError as error:
             return _noted(leaf, str(error))
-        return self.tree(found, base.relation, line)
+        # What was asked for counts as seen, whatever a lying store gave for it.
+        return self.tree(found, base.relation, line | {base.digest}, generation + 1)
 
 
 def _noted(leaf: Lineage, note: str) -> Lineage:

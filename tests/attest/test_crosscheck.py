@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,36 @@ from modelpack.attest import CODES, Inventory, TensorSummary, crosscheck, invent
 from modelpack.attest.statement import CYCLONEDX_BOM, SPDX_DOCUMENT, statement
 from modelpack.oci import Digest, dumps
 from modelpack.pack.metadata import ModelCard
+from tests.attest.changes import (
+    ZEROS,
+    Change,
+    add_file,
+    bom_property,
+    card,
+    dependency,
+    drop_file,
+    model_of,
+    other_manifest,
+    other_mime,
+    other_purl,
+    scan_add,
+    scan_drop,
+    scan_hash,
+    set_in,
+    spdx_add_file,
+    spdx_drop_file,
+    spdx_file,
+    spdx_license,
+    spdx_measure,
+    spdx_model,
+    spdx_unlink,
+    weights,
+    wrong_hash,
+    wrong_sha512,
+)
 from tests.attest.samples import BASE, OTHER, Sample, documents, sample
 from tests.cli.models import model as make_model
 from tests.cli.models import safetensors
-
-ZEROS = "0" * 64
 
 
 def codes(about: Sample, found: Inventory | None = None, *data: bytes) -> list[str]:
@@ -107,145 +131,6 @@ def test_what_is_said_loosely_is_no_contradiction(about: Sample) -> None:
 
 
 # Changes of one document.
-
-Change = Callable[[Any, Sample], None]
-
-
-def set_in(*path: str | int, value: object) -> Change:
-    def change(document: Any, _: Sample) -> None:
-        *parents, last = path
-        for step in parents:
-            document = document[step]
-        document[last] = value
-
-    return change
-
-
-def bom_property(place: Callable[[Any], Any], name: str, value: str) -> Change:
-    def change(document: Any, _: Sample) -> None:
-        found = [item for item in place(document)["properties"] if item["name"] == f"modelpack:{name}"]
-        assert found, name
-        found[0]["value"] = value
-
-    return change
-
-
-def weights(document: Any) -> Any:
-    return next(one for one in document["components"] if one["name"] == "model.safetensors")
-
-
-def card(document: Any) -> Any:
-    return document["metadata"]["component"]["modelCard"]
-
-
-def model_of(document: Any) -> Any:
-    return document["metadata"]["component"]
-
-
-def drop_file(document: Any, _: Sample) -> None:
-    document["components"] = [one for one in document["components"] if one["name"] != "config.json"]
-
-
-def add_file(document: Any, _: Sample) -> None:
-    document["components"].append({"type": "file", "name": "backdoor.py", "bom-ref": "x"})
-
-
-def wrong_hash(document: Any, _: Sample) -> None:
-    weights(document)["hashes"][0]["content"] = ZEROS
-
-
-def wrong_sha512(document: Any, _: Sample) -> None:
-    readme = next(one for one in document["components"] if one["name"] == "README.md")
-    readme["hashes"][1]["content"] = ZEROS * 2
-
-
-def other_manifest(document: Any, _: Sample) -> None:
-    model_of(document)["hashes"][0]["content"] = ZEROS
-
-
-def other_purl(document: Any, _: Sample) -> None:
-    model_of(document)["purl"] = f"pkg:oci/sample@sha256%3A{ZEROS}"
-
-
-def other_mime(document: Any, _: Sample) -> None:
-    weights(document)["mime-type"] = "text/plain"
-
-
-def node(document: Any, kind: str, name: str) -> Any:
-    return next(one for one in document["@graph"] if one["type"] == kind and one.get("name") == name)
-
-
-def link(document: Any, kind: str) -> Any:
-    found = (one for one in document["@graph"] if one.get("relationshipType") == kind)
-    return next(one for one in found if one["from"].endswith("#model"))
-
-
-def spdx_model(key: str, value: object) -> Change:
-    def change(document: Any, _: Sample) -> None:
-        node(document, "ai_AIPackage", "sample")[key] = value
-
-    return change
-
-
-def spdx_file(key: str, value: object) -> Change:
-    def change(document: Any, _: Sample) -> None:
-        node(document, "software_File", "model.safetensors")[key] = value
-
-    return change
-
-
-def spdx_measure(key: str, value: str) -> Change:
-    def change(document: Any, _: Sample) -> None:
-        pairs = node(document, "ai_AIPackage", "sample")["ai_hyperparameter"]
-        next(item for item in pairs if item["key"] == key)["value"] = value
-
-    return change
-
-
-def spdx_add_file(document: Any, _: Sample) -> None:
-    document["@graph"].append({"type": "software_File", "spdxId": "urn:x", "name": "backdoor.py"})
-    link(document, "contains")["to"].append("urn:x")
-
-
-def spdx_drop_file(document: Any, _: Sample) -> None:
-    link(document, "contains")["to"].pop()
-
-
-def spdx_license(document: Any, _: Sample) -> None:
-    name = link(document, "hasDeclaredLicense")["to"][0]
-    for one in document["@graph"]:
-        if one.get("spdxId") == name:
-            one["simplelicensing_licenseExpression"] = "MIT"
-
-
-def spdx_unlink(kind: str) -> Change:
-    def change(document: Any, _: Sample) -> None:
-        document["@graph"] = [one for one in document["@graph"] if one.get("relationshipType") != kind]
-
-    return change
-
-
-def dependency(name: str, key: str, value: object) -> Change:
-    def change(document: Any, _: Sample) -> None:
-        found = document["predicate"]["buildDefinition"]["resolvedDependencies"]
-        next(one for one in found if one["name"] == name)[key] = value
-
-    return change
-
-
-def scan_drop(document: Any, _: Sample) -> None:
-    report = document["predicate"]
-    report["files"] = [one for one in report["files"] if one["path"] != "model.safetensors"]
-
-
-def scan_add(document: Any, _: Sample) -> None:
-    document["predicate"]["files"].append({"path": "backdoor.py"})
-
-
-def scan_hash(document: Any, _: Sample) -> None:
-    for one in document["predicate"]["files"]:
-        one["sha256"] = ZEROS
-
 
 SUBJECT = [{"digest": {"sha256": ZEROS}}]
 CHANGES: list[tuple[str, str, Change]] = [
@@ -384,6 +269,27 @@ def test_base_models_in_registries(about: Sample) -> None:
     dependency("base-model", "digest", {"sha256": ZEROS})(document, about)
     assert codes(about, found, dumps(document)) == ["XC62"]
     assert BASE not in dumps(document).decode()
+
+
+def test_how_a_licence_is_written_does_not_matter(about: Sample) -> None:
+    document = about.json("cyclonedx")
+    document["metadata"]["component"]["licenses"] = [{"expression": "(Apache-2.0)"}]
+    assert codes(about, None, dumps(document)) == []
+
+
+def test_a_contradiction_is_one_line(about: Sample) -> None:
+    config = replace(about.inventory.config, precision="float64")
+    (one,) = crosscheck(replace(about.inventory, config=config), about.manifest)
+    assert str(one).startswith("XC02 config.precision: float64 is claimed, the weights have float")
+
+
+def test_times_at_the_end_of_time(about: Sample) -> None:
+    document = about.json("provenance")
+    metadata = {"startedOn": "0001-01-01T00:00:00+14:00", "finishedOn": "9999-12-31T23:59:59-14:00"}
+    document["predicate"]["runDetails"]["metadata"] = metadata
+    assert codes(about, None, dumps(document)) == []
+    document["predicate"]["runDetails"]["metadata"] = dict(zip(metadata, reversed(metadata.values()), strict=True))
+    assert codes(about, None, dumps(document)) == ["XC64"]
 
 
 def test_every_code_is_explained_and_tested() -> None:

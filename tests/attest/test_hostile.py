@@ -149,7 +149,7 @@ def test_documents(tiny: Sample, change: tuple[str, list[int], Any]) -> None:
 @given(value=values)
 def test_any_json_that_claims_to_be_one(tiny: Sample, name: str, value: Any) -> None:
     marks: dict[str, dict[str, Any]] = {
-        "cyclonedx": {"bomFormat": "CycloneDX", "specVersion": "1.6"},
+        "cyclonedx": {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 0},
         "spdx": {"@graph": [value]},
     }
     mark: dict[str, Any] = {**marks.get(name, {"_type": "https://in-toto.io/Statement/v1"})}

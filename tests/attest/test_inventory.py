@@ -14,6 +14,7 @@ import pytest
 import modelpack
 from modelpack import api
 from modelpack.attest import Completeness, Inventory, Origin, inventory
+from modelpack.attest.inventory import files
 from modelpack.errors import DigestMismatch, NotFound, UnsupportedFormat
 from modelpack.oci import Descriptor, Digest, Manifest
 from modelpack.oci.mediatypes import FILEPATH, MODEL_CONFIG, MODEL_MANIFEST
@@ -152,6 +153,33 @@ def test_archives_that_are_not_opened() -> None:
     two = gather(("weight.v1.tar", "all", large), ("doc.v1.tar", "more", large), files=known)
     assert [(file.path, file.layer, str(file.kind)) for file in two.files] == [("a.bin", None, "weight.config")]
     assert gather(("weight.v1.tar", "x", tar({"a": b""})), card=False).files[0].archive
+
+
+def test_there_is_an_end_to_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_READ", 25_000)
+    template = b"x" * 10_000
+    layers = [("weight.config.v1.raw", f"{number}.jinja", template) for number in range(4)]
+    found = gather(*layers, ("doc.v1.tar", "docs", tar({"a": b"1"})))
+    assert [item.path for item in found.chat_templates] == ["0.jinja", "1.jinja"]
+    assert [file.archive for file in found.files] == [False, False, False, False, True]
+    assert len(found.warnings) == 3
+
+
+def test_large_members_are_hashed_and_not_kept() -> None:
+    found = gather(("doc.v1.tar+gzip", "docs", tar({"README.md": bytes(2 << 20), "a": b""}, "w:gz")))
+    assert [(file.path, file.size) for file in found.files] == [("README.md", 2 << 20), ("a", 0)]
+
+
+def test_a_store_that_lies_about_an_archive() -> None:
+    class Liar(MemoryStore):
+        def _open(self, descriptor: Descriptor, offset: int) -> Stream:
+            if descriptor.media_type.endswith("tar"):
+                return BytesSource(bytes(descriptor.size)).open(offset)
+            return super()._open(descriptor, offset)
+
+    liar = Liar()
+    with pytest.raises(DigestMismatch):
+        inventory(liar, build(liar, ("doc.v1.tar", "docs", tar({"a": b"1"}))))
 
 
 def test_damaged_archives_are_told() -> None:

@@ -110,9 +110,11 @@ def test_a_model_that_is_its_own_ancestor(tmp_path: Path) -> None:
         return store
 
     tree = lineage(opener, "r.example/m:v1")
-    assert names(tree)[:2] == [("m", True, ""), ("m", True, "")]
-    assert len(names(tree)) == 10
-    assert names(tree)[-1] == ("r.example/m", False, "deeper than was asked for")
+    assert names(tree) == [
+        ("m", True, ""),
+        ("m", True, ""),
+        ("r.example/m", False, "seen before: it is its own ancestor"),
+    ]
 
 
 def test_wrong_content_is_an_error(host: str, tmp_path: Path) -> None:

@@ -110,6 +110,13 @@ def test_what_cannot_be_told() -> None:
             Provenance(**wrong)
     assert material("acme/base") == Material("https://huggingface.co/acme/base")
     assert not Material("x:y").pinned
+    bare = Provenance().predicate()
+    assert bare == {
+        "buildDefinition": {"buildType": PACK, "externalParameters": {}},
+        "runDetails": {"builder": {"id": LOCAL_BUILDER}},
+    }
+    with pytest.raises(InputError, match="zone"):
+        Provenance(finished=datetime(2026, 1, 1)).predicate()
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -12,6 +12,7 @@ from modelpack.attest import PROVENANCE, SVR, VSA, problems, statement
 from modelpack.attest.expressions import is_listed, licenses_in
 from modelpack.attest.statement import CYCLONEDX_BOM, SPDX_DOCUMENT
 from modelpack.attest.validation.bom import is_purl
+from modelpack.attest.validation.values import value_problem
 from modelpack.oci import Digest, dumps
 from tests.attest.samples import Sample
 
@@ -258,6 +259,11 @@ def test_there_is_an_end_to_it(tiny: Sample) -> None:
     document = tiny.json("spdx")
     document["@graph"] += [1] * 1000
     assert len(problems(dumps(document))) == 100
+
+
+def test_flags() -> None:
+    rule = {"kind": "flag"}
+    assert (value_problem(True, rule), value_problem(1, rule)) == ("", "true or false is required")
 
 
 def test_leap_seconds_are_times_too(tiny: Sample) -> None:

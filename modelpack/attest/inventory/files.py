@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from modelpack.attest.inventory.model import Completeness, InventoryFile
-from modelpack.errors import ContentError, DigestMismatch, DocumentError, SizeMismatch, UnsupportedFormat
+from modelpack.errors import ContentError, DocumentError, UnsupportedFormat
 from modelpack.oci import Codec, Descriptor, Digest, Kind, new_hasher
 from modelpack.store import BytesSource, Reader, Store
 from modelpack.unpack import LayerEntry
@@ -18,6 +18,9 @@ from modelpack.unpack.archive import TarReader, inflated
 
 MAX_SMALL = 1 << 20
 """Bytes of a file that is read whole, and of an archive that is opened."""
+
+MAX_READ = 32 << 20
+"""Bytes of all that is read whole of one model: a hostile one could list thousands of templates."""
 
 _MAX_INDEX = 8 << 20
 README = re.compile(r"readme(\.[\w-]+)?\.(md|markdown)", re.IGNORECASE)
@@ -46,17 +49,33 @@ def list_files(store: Store, entries: tuple[LayerEntry, ...], digests: Mapping[s
     files: list[InventoryFile] = []
     small: dict[str, bytes] = {}
     warnings: list[str] = []
+    left = MAX_READ if read else 0
     for entry in entries:
+        wanted = _wanted(entry)
+        if wanted and read and entry.size > left:
+            warnings.append(
+                f"{entry.path or entry.descriptor.digest} is not read: {MAX_READ} bytes of small files were"
+            )
+        opened = wanted and entry.size <= left
+        left -= entry.size if opened else 0
         if entry.is_file:
             files.append(_raw(entry))
-            if read and is_told(entry.path) and entry.size <= _limit(entry.path):
+            if opened:
                 small[entry.path] = store.read(entry.descriptor, limit=_MAX_INDEX)
         else:
-            files += _archive(store, entry, small, warnings) if read else [_closed(entry)]
+            files += _archive(store, entry, small, warnings) if opened else [_closed(entry)]
     files = _with_known(files, digests)
     complete = not any(file.archive for file in files)
     known = Completeness.COMPLETE if complete else Completeness.INCOMPLETE
     return Contents(tuple(sorted(files, key=lambda file: file.path)), known, small, tuple(warnings))
+
+
+def _wanted(entry: LayerEntry) -> bool:
+    return entry.size <= _limit(entry.path) if entry.is_file and is_told(entry.path) else _small_archive(entry)
+
+
+def _small_archive(entry: LayerEntry) -> bool:
+    return not entry.is_file and entry.size <= MAX_SMALL
 
 
 def is_told(path: str) -> bool:
@@ -119,17 +138,13 @@ def _closed(entry: LayerEntry) -> InventoryFile:
 
 
 def _archive(store: Store, entry: LayerEntry, small: dict[str, bytes], warnings: list[str]) -> list[InventoryFile]:
-    if entry.size > MAX_SMALL:
-        return [_closed(entry)]
     data = store.read(entry.descriptor)
     try:
         members = _members(data, entry.codec, entry.path or str(entry.descriptor.digest))
-    except (DigestMismatch, SizeMismatch):
-        raise
     except (ContentError, UnsupportedFormat) as error:
         warnings.append(str(error))
         return [_closed(entry)]
-    small.update({path: content for path, (_, _, content) in members.items() if content and is_told(path)})
+    small.update({path: content for path, (_, _, content) in members.items() if content})
     return [_member(path, entry, digest, size) for path, (digest, size, _) in members.items()]
 
 
@@ -139,7 +154,9 @@ def _member(path: str, entry: LayerEntry, digest: Digest, size: int) -> Inventor
 
 
 def _members(data: bytes, codec: Codec, name: str) -> dict[str, tuple[Digest, int, bytes]]:
-    """Path to digest, size and (of small files) content. A path that stands twice counts as it is unpacked: the last."""
+    """Path to digest, size and (of small files that tell something) content. Of a path that stands twice the last counts, as
+    when it is unpacked.
+    """
     found: dict[str, tuple[Digest, int, bytes]] = {}
     archive = TarReader(inflated(Reader(BytesSource(data).open()), codec, len(data), name))
     for member in archive:
@@ -148,7 +165,7 @@ def _members(data: bytes, codec: Codec, name: str) -> dict[str, tuple[Digest, in
         hasher, kept = new_hasher("sha256"), bytearray()
         for piece in archive.content():
             hasher.update(piece)
-            if member.size <= MAX_SMALL:
+            if member.size <= MAX_SMALL and is_told(str(member.path)):
                 kept += piece
         found[str(member.path)] = (Digest("sha256", hasher.hexdigest()), member.size, bytes(kept))
     return found

@@ -11,7 +11,6 @@ from modelpack.errors import InvalidReference
 from modelpack.oci import Digest, JSONObject, Reference
 from modelpack.pack.metadata import ModelCard
 from modelpack.pack.metadata.facts import text
-from modelpack.pack.metadata.licenses import spdx
 
 HUB = "https://huggingface.co"
 RELATIONS = frozenset({"finetune", "adapter", "merge", "quantized"})
@@ -128,11 +127,6 @@ def _registry(words: str, relation: str, source: str) -> Origin:
     place = f"{where.registry}/{where.repository}"
     version = f"@{where.digest}" if where.digest else f":{where.tag}" if where.tag else ""
     return Origin(place, f"oci://{place}{version}", "", where.digest, relation, source)
-
-
-def known_licenses(names: Iterable[str]) -> tuple[str, ...]:
-    """SPDX expressions for licences as people write them."""
-    return tuple(dict.fromkeys(filter(None, map(spdx, names))))
 
 
 def digest_of(value: str) -> Digest:
