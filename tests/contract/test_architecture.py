@@ -32,6 +32,7 @@ OWNERS = {
     "huggingface_hub": {"pack"},
     "jsonschema": {"oci"},
     "oras": {"store"},
+    "referencing": {"oci"},
     "requests": {"store"},
     "rich": {"modelpack_cli"},
     "typer": {"modelpack_cli"},
