@@ -17,6 +17,7 @@ INSTALL = {
     "docker-registry": "apt-get install docker-registry",
     "ip": "apt-get install iproute2",
     "nginx": "apt-get install nginx",
+    "node": "apt-get install nodejs",
     "openssl": "apt-get install openssl",
     "skopeo": "apt-get install skopeo",
     "zstd": "apt-get install zstd",
