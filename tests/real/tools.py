@@ -20,6 +20,7 @@ INSTALL = {
     "node": "apt-get install nodejs",
     "openssl": "apt-get install openssl",
     "skopeo": "apt-get install skopeo",
+    "skopeo-sigstore": ".ci/peers DIR and MODELPACK_TEST_TOOLS=DIR",
     "zstd": "apt-get install zstd",
 }
 

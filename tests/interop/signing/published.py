@@ -97,6 +97,13 @@ class Holder:
         """As ``cosign sign --key`` takes it."""
         return self._write("cosign.key", self.key.to_keyfile(PASSWORD.encode()))
 
+    @cached_property
+    def pem_file(self) -> Path:
+        """PKCS#8, not encrypted."""
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        return self._write("key.pem", self.key._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
     def _write(self, name: str, data: bytes) -> Path:
         (self.folder / name).write_bytes(data)
         return self.folder / name

@@ -43,14 +43,6 @@ def refusal(folder: Path, signature: Path, who: Holder) -> str:
     return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}"
 
 
-def pem_of(who: Holder) -> Path:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    path = who.folder / "plain.pem"
-    path.write_bytes(who.key._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return path
-
-
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384"])
 def test_it_accepts_what_pull_writes(
     kind: str, own_registry: Registry, publish: Publish, holder: Callable[[str], Holder], tmp_path: Path
@@ -94,9 +86,9 @@ def theirs(request: pytest.FixtureRequest, owner: Holder, tmp_path_factory: pyte
     write_model(folder / "model", "signed by others")
     model, signature = folder / "model", folder / "model.sig"
     if request.param == "shards":
-        done = python("-c", SHARDS, model, signature, pem_of(owner))
+        done = python("-c", SHARDS, model, signature, owner.pem_file)
     else:
-        options = ("--signature", signature, "--private_key", pem_of(owner))
+        options = ("--signature", signature, "--private_key", owner.pem_file)
         done = python("-m", "model_signing", "sign", "key", *options, model)
     assert done.returncode == 0, done.stderr
     return folder
@@ -170,7 +162,7 @@ def test_both_make_the_same_list(own_registry: Registry, publish: Publish, owner
     model = publish(own_registry)
     modelpack.pull(model.reference, tmp_path / "model", policy=InsecureAcceptAnything())
     (tmp_path / "model" / ".modelpack.json").unlink()
-    options = ("--signature", tmp_path / "their.sig", "--private_key", pem_of(owner))
+    options = ("--signature", tmp_path / "their.sig", "--private_key", owner.pem_file)
     done = python("-m", "model_signing", "sign", "key", *options, tmp_path / "model")
     assert done.returncode == 0, done.stderr
     (tmp_path / "our.sig").write_bytes(model_signature(model.packed.files, owner.key, "model"))
