@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import ExitStack
 
 import pytest
 
@@ -14,20 +13,28 @@ from tests.interop.signing.published import LAYOUTS, Cosign, Holder, Publish
 from tests.real.registries import Registry
 
 PROGRAM = """
-import sys
+import os, sys
 from pathlib import Path
 import modelpack
 from modelpack.errors import NoSignature
-from modelpack.trust import SignedBy
-reference, key = sys.argv[1:]
-signer = modelpack.PrivateKey.load(Path(key).read_bytes())
+reference, *keys = sys.argv[1:]
+signers = [modelpack.PrivateKey.load(Path(key).read_bytes()) for key in keys]
 try:
-    modelpack.verify(reference, policy=SignedBy(signer.public_key))  # everything is imported
+    modelpack.verify(reference, policy=modelpack.SignedBy(signers[0].public_key))  # so that everything is imported
 except NoSignature:
     pass
-print("ready", flush=True)
-sys.stdin.readline()
-modelpack.sign(reference, signer)
+waiting, go = os.pipe()
+children = []
+for signer in signers:
+    if not (child := os.fork()):
+        os.close(go)
+        os.read(waiting, 1)  # ends when the parent has started all
+        modelpack.sign(reference, signer)
+        os._exit(0)
+    children.append(child)
+os.close(waiting)
+os.close(go)
+print(*(os.waitpid(child, 0)[1] for child in children))
 """
 
 
@@ -42,26 +49,10 @@ def test_no_signature_is_lost(
     registry: Registry, number: int, publish: Publish, holders: list[Holder], cosign: Cosign
 ) -> None:
     model, signing = publish(registry), holders[:number]
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", PROGRAM, model.reference, who.pem_file],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for who in signing
-        ]
-        for process in processes:
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin
-            process.stdin.write("\n")
-            process.stdin.flush()
-        assert [process.wait(60) for process in processes] == [0] * number
+    keys = [who.pem_file for who in signing]
+    arguments = [sys.executable, "-c", PROGRAM, model.reference, *map(str, keys)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout.split(), done.stderr) == (["0"] * number, "")
     everybody = SignedBy(*(who.public for who in signing), threshold=number)
     evidence = modelpack.verify(model.reference, policy=everybody).evidence
     assert len(evidence.signatures) == 3 * number
