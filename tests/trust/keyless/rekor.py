@@ -77,7 +77,7 @@ def path_of(index: int, leaves: list[bytes]) -> list[bytes]:
 
 @dataclass(slots=True)
 class Rekor:
-    """A log under a name (which checkpoints bear)."""
+    """A log under a name, which checkpoints bear: with a number behind it as version 1 has it, alone as version 2."""
 
     name: str = "rekor.test"
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -92,7 +92,7 @@ class Rekor:
             "logIndex": str(index),
             "logId": {"keyId": b64(key_id(self.key))},
             "kindVersion": {"kind": parsed["kind"], "version": parsed["apiVersion"]},
-            "inclusionProof": self.proof(index),
+            "inclusionProof": self.proof(index, f"{self.name} - 1193050959916656506" if promise else self.name),
             "canonicalizedBody": b64(body),
         }
         if promise:
@@ -110,7 +110,7 @@ class Rekor:
         }
         return self.key.sign(canonical(said), SIGNATURE)
 
-    def proof(self, index: int) -> Document:
+    def proof(self, index: int, origin: str) -> Document:
         """That an entry is in the tree as it is now."""
         root = root_of(self.leaves)
         return {
@@ -118,12 +118,12 @@ class Rekor:
             "rootHash": b64(root),
             "treeSize": str(len(self.leaves)),
             "hashes": [b64(step) for step in path_of(index, self.leaves)],
-            "checkpoint": {"envelope": self.checkpoint(root)},
+            "checkpoint": {"envelope": self.checkpoint(root, origin)},
         }
 
-    def checkpoint(self, root: bytes) -> str:
+    def checkpoint(self, root: bytes, origin: str) -> str:
         """The tree's head as a signed note."""
-        note = f"{self.name}\n{len(self.leaves)}\n{b64(root)}\n"
+        note = f"{origin}\n{len(self.leaves)}\n{b64(root)}\n"
         signature = key_id(self.key)[:4] + self.key.sign(note.encode(), SIGNATURE)
         return f"{note}\n— {self.name} {b64(signature)}\n"
 
