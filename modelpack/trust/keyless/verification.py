@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from sigstore.models import Bundle, TrustedRoot
 
 
+_KINDS = ("dsse 0.0.1", "hashedrekord 0.0.2")
+"""How version 1 and version 2 of Rekor keep what a DSSE envelope signs. Older clients used ``intoto``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Logged:
     """A bundle with an entry of a transparency log; nothing in it is verified before :meth:`verify`."""
 
     bundle: Bundle
+    kind: str
     promised: datetime | None
     stamped: tuple[datetime, ...]
 
@@ -38,7 +43,8 @@ class Logged:
             stamped = tuple(stamp.tst_info.gen_time for stamp in data.rfc3161_timestamps) if data else ()
         except Exception as error:  # noqa: BLE001 - five packages read here, and raise what they like on hostile input
             raise BadSignature(f"the bundle cannot be read: {shown(error)}") from None
-        return cls(bundle, promised(entry), stamped)
+        version = entry.object("kindVersion")
+        return cls(bundle, f"{version.text('kind')} {version.text('version')}", promised(entry), stamped)
 
     @property
     def certificate(self) -> Certificate:
@@ -58,10 +64,14 @@ class Logged:
     def verify(self, root: JSONObject) -> bytes:
         """Verify against a trusted root, and give what is signed: DSSE's pre-authentication encoding.
 
-        Raises BadSignature; CannotVerify if the root itself is not usable.
+        Raises BadSignature; CannotVerify if the root itself is not usable, or the log's entry of a kind that is not known.
         """
         from sigstore.verify import Verifier
 
+        if self.kind not in _KINDS:
+            raise CannotVerify(
+                f"the entry in the transparency log is of a kind that is not known here: {shown(self.kind)}"
+            )
         trusted = self._trusted(root)
         try:
             kind, payload = Verifier(trusted_root=trusted).verify_dsse(self.bundle, _Only(self.certificate))
