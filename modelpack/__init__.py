@@ -10,7 +10,20 @@
 """
 
 from modelpack.access import Access
-from modelpack.api import copy, fetch, inspect, list_models, list_names, login, logout, pull, push, remove, tag
+from modelpack.api import (
+    copy,
+    fetch,
+    inspect,
+    list_models,
+    list_names,
+    login,
+    logout,
+    pull,
+    push,
+    remove,
+    tag,
+    unpack,
+)
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -19,14 +32,29 @@ from modelpack.errors import (
     InputError,
     ModelPackError,
     NotFound,
+    PolicyViolation,
     StoreError,
     Unavailable,
+    VerificationError,
 )
 from modelpack.inspection import Inspection
 from modelpack.oci import Digest, Kind, ModelConfig, Reference
 from modelpack.pack import Layout, Packed
 from modelpack.packing import HubAccess, Prepared, pack, prepare
 from modelpack.store import TLS, Credential, DockerConfig, Event, HttpOptions, LayoutStore, StaticCredentials
+from modelpack.trust import (
+    AllOf,
+    AnyOf,
+    Attested,
+    Evidence,
+    InsecureAcceptAnything,
+    PolicyFile,
+    PrivateKey,
+    PublicKey,
+    SignedBy,
+    Verified,
+)
+from modelpack.trusting import attest, sign, tree, verify, verify_files
 
 __version__ = "0.1.0"
 
@@ -34,6 +62,9 @@ __all__ = [
     "TLS",
     "Access",
     "AccessDenied",
+    "AllOf",
+    "AnyOf",
+    "Attested",
     "ContentError",
     "Credential",
     "Digest",
@@ -41,9 +72,11 @@ __all__ = [
     "DockerConfig",
     "DocumentError",
     "Event",
+    "Evidence",
     "HttpOptions",
     "HubAccess",
     "InputError",
+    "InsecureAcceptAnything",
     "Inspection",
     "Kind",
     "Layout",
@@ -52,12 +85,20 @@ __all__ = [
     "ModelPackError",
     "NotFound",
     "Packed",
+    "PolicyFile",
+    "PolicyViolation",
     "Prepared",
+    "PrivateKey",
+    "PublicKey",
     "Reference",
+    "SignedBy",
     "StaticCredentials",
     "StoreError",
     "Unavailable",
+    "VerificationError",
+    "Verified",
     "__version__",
+    "attest",
     "copy",
     "fetch",
     "inspect",
@@ -70,5 +111,10 @@ __all__ = [
     "pull",
     "push",
     "remove",
+    "sign",
     "tag",
+    "tree",
+    "unpack",
+    "verify",
+    "verify_files",
 ]

@@ -52,6 +52,16 @@ def source_date() -> datetime | None:
         raise InputError(f"SOURCE_DATE_EPOCH is {text[:40]!r}, not a number of seconds") from None
 
 
+def variable(name: str) -> str | None:
+    """A variable that the user named."""
+    return os.environ.get(name)
+
+
+def key_password() -> str | None:
+    """The password of a signing key; ``COSIGN_PASSWORD`` is cosign's word for it. An empty one is a password too."""
+    return os.environ.get("MODELPACK_KEY_PASSWORD", os.environ.get("COSIGN_PASSWORD"))
+
+
 def hub_token() -> str:
     """``HF_TOKEN``, or what ``hf auth login`` left."""
     if token := os.environ.get("HF_TOKEN"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from itertools import chain, islice
@@ -68,6 +68,11 @@ def is_date_time(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time with a time zone as ``1970-01-01T00:00:00Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _raise_first(problems: tuple[DocumentError, ...]) -> None:

@@ -14,7 +14,7 @@ from tests.contract.sources import CLI, LIBRARY, ROOT, Module, imports, is_stand
 
 ORDER = (
     {"errors"},
-    {"paths"},
+    {"paths", "yamlfile"},
     {"oci"},
     {"formats"},
     {"store"},
@@ -38,7 +38,7 @@ OWNERS = {
     "sigstore": {"trust"},
     "typer": {"modelpack_cli"},
     "urllib3": {"store"},
-    "yaml": {"pack", "trust"},
+    "yaml": {"pack", "yamlfile"},
     "zstandard": {"pack", "unpack"},
 }
 """Who may import which third-party package; what is not here may not be imported at all."""
