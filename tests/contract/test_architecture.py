@@ -28,6 +28,8 @@ ORDER = (
 RANK = {layer: rank for rank, layers in enumerate(ORDER) for layer in layers}
 
 OWNERS = {
+    "asn1crypto": {"trust"},
+    "cbor2": {"trust"},
     "cryptography": {"trust"},
     "huggingface_hub": {"pack"},
     "id": {"modelpack_cli"},
