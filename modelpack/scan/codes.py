@@ -12,8 +12,9 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "high",
         False,
         (
-            "The pickle names something of Python's standard library, or a known tool of attackers in a common package, that no "
-            "weights need. Loading the file imports it and can call it: that is how commands are run."
+            "The pickle names something of Python's standard library, or a known tool of attackers in a common "
+            "package, that no weights need. Loading the file imports it and can call it: that is how commands are "
+            "run."
         ),
         _PICKLE,
     ),
@@ -22,8 +23,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "high",
         False,
         (
-            "The pickle names something in a way that writers of models do not use: with dots in the name, with characters that "
-            "no name has, or computed while loading. Such names get past scanners."
+            "The pickle names something in a way that writers of models do not use: with dots in the name, with "
+            "characters that no name has, or computed while loading. Such names get past scanners."
         ),
         _PICKLE,
     ),
@@ -32,8 +33,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "high",
         False,
         (
-            "The pickle takes a name from the process's extension registry (EXT1, EXT2, EXT4). What it means depends on the "
-            "program that loads it; no writer of models uses this."
+            "The pickle takes a name from the process's extension registry (EXT1, EXT2, EXT4). What it means "
+            "depends on the program that loads it; no writer of models uses this."
         ),
         _PICKLE,
     ),
@@ -41,7 +42,10 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "SCAN-PICKLE-CALL",
         "high",
         False,
-        "The pickle calls or changes something that it computed or imported, other than making an object of a named class.",
+        (
+            "The pickle calls or changes something that it computed or imported, other than making an object of a "
+            "named class."
+        ),
         _PICKLE,
     ),
     (
@@ -49,8 +53,9 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "medium",
         False,
         (
-            "The pickle names a class or function of a package that is not on the list of harmless names. Loading the file "
-            "imports that package and can run its code. Whole objects (scikit-learn models, pickled PyTorch modules) do this."
+            "The pickle names a class or function of a package that is not on the list of harmless names. Loading "
+            "the file imports that package and can run its code. Whole objects (scikit-learn models, pickled "
+            "PyTorch modules) do this."
         ),
         "Load it only if you trust its publisher as you trust a program; better ask for weights without code.",
     ),
@@ -59,8 +64,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "medium",
         True,
         (
-            "The pickle is truncated or not well-formed from some place on. What comes before that place still runs when it "
-            "is loaded; what comes after could not be judged."
+            "The pickle is truncated or not well-formed from some place on. What comes before that place still "
+            "runs when it is loaded; what comes after could not be judged."
         ),
         _AGAIN,
     ),
@@ -68,7 +73,10 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "SCAN-PICKLE-TRAILING",
         "medium",
         False,
-        "Bytes that are no pickle follow a pickle. Nothing reads them there, unless the file is meant to be something else too.",
+        (
+            "Bytes that are no pickle follow a pickle. Nothing reads them there, unless the file is meant to be "
+            "something else too."
+        ),
         _AGAIN,
     ),
     (
@@ -76,8 +84,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "high",
         False,
         (
-            "The file is two things at once: bytes before or after an archive, or an archive behind a file of another format. "
-            "Programs disagree about what it is, which is the purpose."
+            "The file is two things at once: bytes before or after an archive, or an archive behind a file of "
+            "another format. Programs disagree about what it is, which is the purpose."
         ),
         "Do not use the file; fetch it from its publisher and compare.",
     ),
@@ -86,8 +94,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "high",
         False,
         (
-            "The archive's directory and the headers before its files contradict each other, or a name stands twice. Two programs "
-            "that unpack it can get different files."
+            "The archive's directory and the headers before its files contradict each other, or a name stands "
+            "twice. Two programs that unpack it can get different files."
         ),
         "Do not use the file; fetch it from its publisher and compare.",
     ),
@@ -110,8 +118,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "low",
         False,
         (
-            "A TorchScript archive holds a program. It runs inside PyTorch's interpreter, which is no sandbox: it can use memory, "
-            "time, and files through PyTorch's operators."
+            "A TorchScript archive holds a program. It runs inside PyTorch's interpreter, which is no sandbox: it "
+            "can use memory, time, and files through PyTorch's operators."
         ),
         "Treat it as a program; prefer weights together with code that you know.",
     ),
@@ -119,7 +127,7 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "SCAN-KERAS-LAMBDA",
         "high",
         False,
-        "A Keras model has a Lambda layer, which holds Python bytecode that runs when the model is loaded or used.",
+        ("A Keras model has a Lambda layer, which holds Python bytecode that runs when the model is loaded or used."),
         "Load it with safe_mode=True only, or have the layer replaced by a registered class.",
     ),
     (
@@ -127,8 +135,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "high",
         False,
         (
-            "A Keras model's configuration names a module outside the parts of Keras that models are made of. Loading imports it "
-            "and calls what is named (CVE-2025-1550 was of this kind)."
+            "A Keras model's configuration names a module outside the parts of Keras that models are made of. "
+            "Loading imports it and calls what is named (CVE-2025-1550 was of this kind)."
         ),
         "Do not load it unless you know why the module is there; keep Keras up to date.",
     ),
@@ -151,8 +159,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "high",
         False,
         (
-            "A chat template reaches for Python's internals, computes names of attributes, or loads other templates. In an engine "
-            "without a sandbox this runs code (CVE-2024-34359 was of this kind)."
+            "A chat template reaches for Python's internals, computes names of attributes, or loads other "
+            "templates. In an engine without a sandbox this runs code (CVE-2024-34359 was of this kind)."
         ),
         "Do not use the template; take the one of the original model.",
     ),
@@ -182,8 +190,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "medium",
         False,
         (
-            "The configuration asks loaders to run Python code that comes with the model or from a repository of its choice "
-            "(auto_map, custom_pipelines, or a module type): with trust_remote_code it runs."
+            "The configuration asks loaders to run Python code that comes with the model or from a repository of "
+            "its choice (auto_map, custom_pipelines, or a module type): with trust_remote_code it runs."
         ),
         "Leave trust_remote_code off, or read the code and pin its revision.",
     ),
@@ -234,8 +242,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "medium",
         False,
         (
-            "A safetensors file breaks the rules of the format (duplicate keys, holes, overlaps, trailing bytes, padding). Two "
-            "readers may see different tensors."
+            "A safetensors file breaks the rules of the format (duplicate keys, holes, overlaps, trailing bytes, "
+            "padding). Two readers may see different tensors."
         ),
         "Fetch it again, or write it anew with the safetensors library.",
     ),
@@ -243,7 +251,10 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "SCAN-GGUF",
         "medium",
         False,
-        "A GGUF file breaks the rules of the format (types, bounds, overlaps). Readers written in C may read where they should not.",
+        (
+            "A GGUF file breaks the rules of the format (types, bounds, overlaps). Readers written in C may read "
+            "where they should not."
+        ),
         "Fetch it again, or convert the original model anew.",
     ),
     (
@@ -258,8 +269,8 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "low",
         False,
         (
-            "Tensors have names that are empty, hold control characters or look like paths out of a folder. Tools that write one "
-            "file for each tensor can be misled."
+            "Tensors have names that are empty, hold control characters or look like paths out of a folder. Tools "
+            "that write one file for each tensor can be misled."
         ),
         "Rename the tensors.",
     ),
@@ -291,7 +302,13 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "The file is a Git LFS pointer instead of the content.",
         "Run `git lfs pull` and scan again.",
     ),
-    ("SCAN-ENCRYPTED", "medium", True, "A file in an archive is encrypted and could not be looked at.", _ELSEWHERE),
+    (
+        "SCAN-ENCRYPTED",
+        "medium",
+        True,
+        "A file in an archive is encrypted and could not be looked at.",
+        _ELSEWHERE,
+    ),
     (
         "SCAN-UNCHECKED",
         "medium",
@@ -310,7 +327,10 @@ TABLE: tuple[tuple[str, str, bool, str, str], ...] = (
         "SCAN-LIMIT",
         "medium",
         True,
-        "The file would take more time, memory or nesting than a scan may use. Archives are made so to exhaust scanners.",
+        (
+            "The file would take more time, memory or nesting than a scan may use. Archives are made so to "
+            "exhaust scanners."
+        ),
         "Unpack it yourself, with limits, and scan the parts.",
     ),
     (

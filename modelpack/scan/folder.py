@@ -48,9 +48,8 @@ def _files(root: Path, odd: list[Finding]) -> Iterator[tuple[str, ByteSource]]:
     count = 0
     for folder, folders, names in walk:
         folders.sort()
-        for name in folders:
-            if Path(folder, name).is_symlink():
-                odd.append(finding("SCAN-UNCHECKED", _relative(root, Path(folder, name)), "", "a link to a folder"))
+        links = [Path(folder, name) for name in folders if Path(folder, name).is_symlink()]
+        odd += [finding("SCAN-UNCHECKED", _relative(root, link), "", "a link to a folder") for link in links]
         for name in sorted(names):
             count += 1
             if count > _MAX_FILES:

