@@ -132,11 +132,11 @@ class _Machine:
     # names and calls
 
     def _name(self, module: Value | None, name: Value | None) -> None:
+        self.walk.names += 1
         if not isinstance(module, str) or not isinstance(name, str):
             self._find("SCAN-PICKLE-NAME", "imports something whose name is computed, too long or not text")
             self._push(UNKNOWN)
             return
-        self.walk.names += 1
         code = judge(module, name, torchscript=self._torchscript)
         if code:
             self._find(code, f"imports {module[:100]}.{name[:100]}")
