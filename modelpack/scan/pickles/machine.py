@@ -179,9 +179,9 @@ class _Machine:
 
     def inst(self) -> None:
         module, name = (_utf8(self.tape.line()) for _ in range(2))
-        items = self._pop_mark()
-        self._name(module, name)
-        self._called(self._pop(), small_tuple(items))
+        self._name(module, name)  # Python's own reader imports before it looks for the mark
+        what = self._stack.pop()
+        self._called(what, small_tuple(self._pop_mark()))
 
     def build(self) -> None:
         state, made = self._pop(), self._top()
