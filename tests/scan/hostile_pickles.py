@@ -143,6 +143,13 @@ HIDDEN: dict[str, tuple[bytes, str]] = {
         + b".",
         SYSTEM,
     ),
+    "dotted, in the raw bytes of joblib's array": (
+        b"\x80\x04"
+        + wrapper(b"K\x40\x85", "u1", alignment=False)
+        + (stacked("builtins", "print.__self__.eval") + b"(U\x02idtR.").ljust(64, b"0")
+        + b".",
+        NAME,
+    ),
     "array of joblib without a size": (b"\x80\x04" + wrapper(b"N", "f8") + b".", BROKEN),
 }
 
