@@ -23,6 +23,7 @@ COMMANDS = [
     "copy",
     "inspect",
     "sbom",
+    "scan",
     "sign",
     "verify",
     "tree",
