@@ -25,6 +25,7 @@ from modelpack.api import (
     unpack,
 )
 from modelpack.attest import provenance
+from modelpack.attesting import agreement, attest_model
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -99,7 +100,9 @@ __all__ = [
     "VerificationError",
     "Verified",
     "__version__",
+    "agreement",
     "attest",
+    "attest_model",
     "copy",
     "evidence",
     "fetch",

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
-from modelpack_cli.commands.trust import keys, signing, verifying
+from modelpack_cli.commands.trust import attesting, keys, signing, verifying
 from modelpack_cli.options import FormatOption
 from modelpack_cli.output import Format, as_json, flush, note, result
 
@@ -85,7 +85,7 @@ app = typer.Typer(
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, inspect, sbom, scan, signing, verifying, keys, local, login, serve):
+for group in (pack, move, inspect, sbom, scan, signing, attesting, verifying, keys, local, login, serve):
     group.register(app)
 
 

@@ -1,7 +1,7 @@
 """Who vouches for a model: keys, signature formats, policies, verification."""
 
 from modelpack.trust.cosign import SIGNED
-from modelpack.trust.envelope import BUNDLE, MAX_BUNDLE, Bundle, Envelope, Statement
+from modelpack.trust.envelope import BUNDLE, MAX_BUNDLE, MAX_STATEMENT, Bundle, Envelope, Statement
 from modelpack.trust.evidence import Evidence, Kind, Signature, Status
 from modelpack.trust.found import MAX_CARRIERS
 from modelpack.trust.judging import Target, gather
@@ -9,8 +9,17 @@ from modelpack.trust.key_identity import KeyIdentity
 from modelpack.trust.keyless import KeylessIdentity, sign_keyless
 from modelpack.trust.keys import KINDS, MAX_KEY_FILE, PrivateKey, PublicKey, Scheme, Signer
 from modelpack.trust.notary import NotaryIdentity, TrustPolicy, TrustStore
-from modelpack.trust.oms import OMS
-from modelpack.trust.policy import AllOf, AnyOf, Attested, InsecureAcceptAnything, Policy, PolicyFile, SignedBy
+from modelpack.trust.oms import OMS, FileList, check_folder
+from modelpack.trust.policy import (
+    PREDICATES,
+    AllOf,
+    AnyOf,
+    Attested,
+    InsecureAcceptAnything,
+    Policy,
+    PolicyFile,
+    SignedBy,
+)
 from modelpack.trust.seal import Circumstances, Form, Identity, Seal, Voucher
 from modelpack.trust.signing import SignatureFormat, Signed, attest, model_signature, push_bundle, sign
 from modelpack.trust.verifying import Verified, verify, verify_folder
@@ -22,7 +31,9 @@ __all__ = [
     "MAX_BUNDLE",
     "MAX_CARRIERS",
     "MAX_KEY_FILE",
+    "MAX_STATEMENT",
     "OMS",
+    "PREDICATES",
     "SIGNED",
     "AllOf",
     "AnyOf",
@@ -32,6 +43,7 @@ __all__ = [
     "Circumstances",
     "Envelope",
     "Evidence",
+    "FileList",
     "Form",
     "Identity",
     "InsecureAcceptAnything",
@@ -58,6 +70,7 @@ __all__ = [
     "Verified",
     "Voucher",
     "attest",
+    "check_folder",
     "gather",
     "load_certificates",
     "load_roots",

@@ -23,6 +23,7 @@ from modelpack_cli.trust import Trust, trusts
 
 if TYPE_CHECKING:
     from modelpack import Access, Evidence
+    from modelpack.attesting import Agreement
     from modelpack.trusting import Branch
 
 
@@ -49,6 +50,12 @@ def verify(
     ] = None,
     ignore_unsigned: Annotated[
         bool, typer.Option("--ignore-unsigned", help="With --bundle: files that are not signed do not matter.")
+    ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Compare manifest, configuration, headers and all attached documents; contradictions fail."
+        ),
     ] = False,
     local: LocalOption = False,
     output: FormatOption = Format.TABLE,
@@ -93,7 +100,15 @@ def verify(
         if isinstance(error.evidence, modelpack.Evidence):
             _show(error.evidence, reference, output, verified=False)
         raise
-    _show(verified.evidence, reference, output, verified=True)
+    agreement = modelpack.agreement(verified, access=access) if deep else None
+    _show(verified.evidence, reference, output, verified=True, agreement=agreement)
+    if agreement and (agreement.contradictions or agreement.problems):
+        count = len(agreement.contradictions) + len(agreement.problems)
+        told = tuple(f"{one.code} {one.place}: {one.message}" for one in agreement.contradictions)
+        message = f"{reference}: {counted(count, 'contradiction')} in what is said about it"
+        raise modelpack.PolicyViolation(
+            message, findings=(*told, *agreement.problems), hint="docs/sbom.md explains the codes"
+        )
     if output is Format.TABLE:
         result(str(verified.descriptor.digest))
 
@@ -143,9 +158,12 @@ def _branches(root: Branch, indent: str) -> None:
         _branches(branch, inside)
 
 
-def _show(evidence: Evidence, reference: str, output: Format, *, verified: bool) -> None:
+def _show(
+    evidence: Evidence, reference: str, output: Format, *, verified: bool, agreement: Agreement | None = None
+) -> None:
     if output is Format.JSON:
-        as_json({"reference": reference, "verified": verified, **evidence.to_json()})
+        told = {"reference": reference, "verified": verified, **evidence.to_json()}
+        as_json(told | ({"documents": agreement.to_json()} if agreement else {}))
         return
     rows = [
         (
@@ -160,8 +178,21 @@ def _show(evidence: Evidence, reference: str, output: Format, *, verified: bool)
     ]
     if rows:
         table(("VERDICT", "WHAT", "FORMAT", "SIGNER", "TIME", "ABOUT"), rows)
+    if agreement:
+        _show_agreement(agreement)
     if evidence.skipped:
         note(f"{counted(evidence.skipped, 'signature')} more were not looked at")
+
+
+def _show_agreement(agreement: Agreement) -> None:
+    for number, name in enumerate(agreement.documents):
+        note(f"document {number}: {name}")
+    if agreement.contradictions:
+        table(("CODE", "WHERE", "WHAT"), [(one.code, one.place, one.message) for one in agreement.contradictions])
+    for problem in agreement.problems:
+        result(problem)
+    if not (agreement.contradictions or agreement.problems):
+        note(f"{counted(len(agreement.documents), 'document')}, manifest, configuration and headers agree")
 
 
 def _time(time: object) -> str:
