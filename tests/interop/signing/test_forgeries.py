@@ -28,7 +28,7 @@ from tests.interop.signing.forged import (
     simple,
     statement,
 )
-from tests.interop.signing.published import LAYOUTS, Cosign, Holder, Publish, Published, opened
+from tests.interop.signing.published import LAYOUTS, Cosign, Holder, Publish, Published, opened, signatures
 from tests.real.registries import Registry
 
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -73,7 +73,7 @@ def test_who_moves_the_tag_to_another_manifest_leaves_the_signature_behind(
 ) -> None:
     model = publish(registry)
     modelpack.sign(model.reference, owner.key, formats=[layout])
-    good = modelpack.evidence(model.reference).signatures[0]
+    good = signatures(model.reference)[0]
     with opened(model) as store:
         other = altered(store, model.descriptor, "v1")
         with pytest.raises(NoSignature):
