@@ -21,7 +21,6 @@ from tests.interop.signing.forged import (
     Hands,
     altered,
     attach_bundle,
-    attach_many,
     attach_simple,
     bundle,
     payload,
@@ -113,9 +112,9 @@ def test_many_signatures_under_one_tag(own_registry: Registry, publish: Publish,
     model = publish(own_registry)
     with opened(model) as store:
         many = [simple(owner.key, payload(model.digest, number=str(number))) for number in range(101)]
-        attach_many(store, model.descriptor, many[:100])
+        attach_simple(store, model.descriptor, *many[:100])
         modelpack.verify(model.reference, policy=SignedBy(owner.public))
-        attach_many(store, model.descriptor, many)
+        attach_simple(store, model.descriptor, *many[100:])
     with pytest.raises(CannotVerify, match="more than the 100"):
         modelpack.verify(model.reference, policy=SignedBy(owner.public))
 
