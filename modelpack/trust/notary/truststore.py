@@ -73,7 +73,10 @@ def _read(path: Path) -> bytes:
         if error.errno == errno.ELOOP:
             raise InputError(f"{path} is a symbolic link, which a trust store may not hold") from None
         raise
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(f"{path} is not a regular file")
-        return file.read(_MAX_FILE + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(_MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
