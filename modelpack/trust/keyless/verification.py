@@ -75,7 +75,7 @@ class Logged:
             )
         trusted = self._trusted(root)
         try:
-            kind, payload = Verifier(trusted_root=trusted).verify_dsse(self.bundle, _Only(self.certificate))
+            kind, payload = Verifier(trusted_root=trusted).verify_dsse(self.bundle, Only(self.certificate))
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was verified
             raise BadSignature(f"the keyless signature does not hold: {shown(error)}") from None
         return pae(kind, payload)
@@ -94,7 +94,7 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
-class _Only:
+class Only:
     """A policy of the ``sigstore`` package: the certificate that it verifies is the one whose names were judged."""
 
     certificate: Certificate

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from modelpack.errors import BadSignature, CannotVerify, DocumentError, InputError, UntrustedIdentity
 from modelpack.trust.envelope import Bundle
 from modelpack.trust.keyless import KeylessIdentity
+from modelpack.trust.keyless.verification import Logged, Only
 from modelpack.trust.seal import Circumstances, Form, Seal, Voucher
 from tests.trust.keyless.authority import ALICE, ISSUER, SIGNED, STATEMENT, Instance, pae, seal_of
 from tests.trust.keyless.certificates import Fulcio, der_text
@@ -334,6 +335,13 @@ def test_a_log_with_many_entries(instance: Instance) -> None:
         del rekor.leaves[size:]
         rekor.leaves.extend(bytes([index]) * 32 for index in range(size - len(rekor.leaves)))
         assert check(crowded.sign(), crowded).time == SIGNED
+
+
+def test_the_certificate_that_is_verified_is_the_one_that_was_judged(instance: Instance) -> None:
+    mine, other = (Logged.read(json.dumps(instance.sign()).encode()) for _ in range(2))
+    Only(mine.certificate).verify(mine.certificate)
+    with pytest.raises(BadSignature, match="another certificate"):
+        Only(mine.certificate).verify(other.certificate)
 
 
 def test_a_body_that_is_no_entry(instance: Instance) -> None:
