@@ -108,7 +108,7 @@ def _within(seconds: float, work: Callable[[], bytes], token: str) -> bytes:
 
 
 def _explained(error: Exception, token: str) -> ModelPackError:
-    said = shown(str(error).replace(token, "…"))
+    said = shown(str(error).replace(token, "***"))
     match type(error).__name__:
         case "FulcioClientError":
             return _refused(error)
