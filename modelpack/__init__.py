@@ -24,6 +24,7 @@ from modelpack.api import (
     tag,
     unpack,
 )
+from modelpack.attest import provenance
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -108,6 +109,7 @@ __all__ = [
     "logout",
     "pack",
     "prepare",
+    "provenance",
     "pull",
     "push",
     "remove",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from modelpack.errors import ContentError, DocumentError, ModelPackError, NotFound
+from modelpack.errors import CannotVerify, ContentError, DocumentError, ModelPackError, NotFound
 from modelpack.oci import Descriptor, Index, loads_object
 from modelpack.oci.fields import Fields
 from modelpack.store import Attachment, Store, attachments, each
@@ -88,7 +88,7 @@ def _manifest(
     layers = [layer for layer in document.layers if _format(layer)]
     if len(layers) > MAX_SEALS:
         reason = f"{len(layers)} signatures, more than the {MAX_SEALS} that are looked at"
-        return [Found(carrier, "", problem=DocumentError("manifest", "layers", reason))]
+        return [Found(carrier, "", problem=CannotVerify(reason))]
     return [(carrier, layer, _format(layer)) for layer in layers]
 
 

@@ -22,6 +22,7 @@ COMMANDS = [
     "pull",
     "copy",
     "inspect",
+    "sbom",
     "sign",
     "verify",
     "tree",
