@@ -82,6 +82,30 @@ def hub_cache() -> Path:
     return Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub")
 
 
+def identity_token() -> str:
+    """A token for signing keyless: ``SIGSTORE_ID_TOKEN``, or the one that GitHub Actions, GitLab CI, Google Cloud, Buildkite or
+    CircleCI give to a job. Raises InputError if there is none, or if it could not be fetched.
+    """
+    from modelpack import InputError
+
+    if token := os.environ.get("SIGSTORE_ID_TOKEN"):
+        return token
+    hint = "set SIGSTORE_ID_TOKEN; in GitHub Actions the job needs the permission id-token: write"
+    try:
+        import id as ambient  # comes with the extra keyless
+    except ImportError:
+        raise InputError(
+            "signing keyless needs the extra keyless", hint="pip install 'modelpack-toolkit[keyless]'"
+        ) from None
+    try:
+        token = ambient.detect_credential("sigstore")
+    except Exception:  # noqa: BLE001 - its own errors and those of HTTP and files; what they say may hold credentials
+        raise InputError("this job is promised an identity token, and cannot get it", hint=hint) from None
+    if not token:
+        raise InputError("there is no identity token here", hint=hint)
+    return token
+
+
 def debugging() -> bool:
     """``MODELPACK_DEBUG=1``: show tracebacks."""
     return os.environ.get("MODELPACK_DEBUG", "") not in ("", "0")
