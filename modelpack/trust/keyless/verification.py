@@ -81,9 +81,9 @@ class Logged:
         return pae(kind, payload)
 
     def _trusted(self, root: JSONObject) -> TrustedRoot:
-        times = (*((self.promised,) if self.promised else ()), *self.stamped)
+        promised = (self.promised,) if self.promised else ()
         try:
-            trusted = roots.at(root, times, self.promised).trusted_root
+            trusted = roots.at(root, (*promised, *self.stamped), promised or self.stamped).trusted_root
             trusted.get_fulcio_certs()
             trusted.get_timestamp_authorities()
         except BadSignature:

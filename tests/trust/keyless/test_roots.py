@@ -107,7 +107,7 @@ def test_a_key_that_the_package_does_not_know(instance: Instance, capfd: pytest.
 def test_the_public_root(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is in the package, can be read, and is what is asked if nobody names another."""
     now = datetime.now(UTC)
-    config = roots.at(roots.public_root(), [now], now)
+    config = roots.at(roots.public_root(), [now], [now])
     assert len(config.trusted_root.get_fulcio_certs()) >= 2
     with pytest.raises(BadSignature, match="chain"):
         KeylessIdentity("alice", ALICE, ISSUER).check(seal_of(instance.sign()), NOW)

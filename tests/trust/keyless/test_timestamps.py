@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,6 +79,15 @@ def test_a_timestamp_after_the_certificate(timed: Instance, clock: Clock) -> Non
     document, signature = timed.sign_v2(at=now() - timedelta(minutes=11))
     with pytest.raises(BadSignature, match="chain"):
         check(stamped(document, clock.time(signature)), timed)
+
+
+def test_a_log_that_was_out_of_office(timed: Instance, clock: Clock) -> None:
+    document, signature = timed.sign_v2(at=now())
+    root = timed.root()
+    root["tlogs"][0]["publicKey"]["validFor"]["end"] = "2025-01-01T00:00:00Z"
+    identity = KeylessIdentity("alice", ALICE, ISSUER, json.dumps(root).encode())
+    with pytest.raises(BadSignature, match="no transparency log of the trusted root was in office"):
+        identity.check(seal_of(stamped(document, clock.time(signature))), NOW)
 
 
 def test_promise_and_timestamp(timed: Instance, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from datetime import UTC, datetime
 
@@ -38,3 +39,9 @@ def test_signing() -> None:
     with pytest.raises(InputError, match="needs the extra keyless") as caught:
         sign_keyless(STATEMENT, token="a.b.c")
     assert caught.value.hint == HINT
+
+
+def test_it_is_not_loaded_before_it_is_needed() -> None:
+    program = "import sys, modelpack.trust.keyless; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"sigstore", "pydantic", "cryptography", "requests"} & set(done.stdout.split()) == set()
