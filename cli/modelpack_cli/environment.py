@@ -63,51 +63,6 @@ def key_password() -> str | None:
 
 
 def identity_token() -> str:
-    """An OpenID Connect identity token: ``SIGSTORE_ID_TOKEN``, or what the CI system that this runs in gives (GitHub, GitLab, …).
-
-    Raises InputError if there is none.
-    """
-    from modelpack import InputError
-
-    if token := os.environ.get("SIGSTORE_ID_TOKEN"):
-        return token
-    try:
-        import id as ambient
-    except ImportError:
-        found = None
-    else:
-        try:
-            found = ambient.detect_credential("sigstore")
-        except ambient.IdentityError:
-            found = None
-    if found is None:
-        raise InputError(
-            "no identity token is to be had here", hint="set SIGSTORE_ID_TOKEN, or run in a CI job that may"
-        )
-    return found
-
-
-def hub_token() -> str:
-    """``HF_TOKEN``, or what ``hf auth login`` left."""
-    if token := os.environ.get("HF_TOKEN"):
-        return token
-    try:
-        return Path(os.environ.get("HF_TOKEN_PATH") or _hub_home() / "token").read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def hub_endpoint() -> str:
-    """``HF_ENDPOINT``: a mirror of the Hugging Face Hub."""
-    return os.environ.get("HF_ENDPOINT", "")
-
-
-def hub_cache() -> Path:
-    """Where Hub snapshots are kept."""
-    return Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub")
-
-
-def identity_token() -> str:
     """A token for signing keyless: ``SIGSTORE_ID_TOKEN``, or the one that GitHub Actions, GitLab CI, Google Cloud, Buildkite or
     CircleCI give to a job. Raises InputError if there is none, or if it could not be fetched.
     """
@@ -129,6 +84,26 @@ def identity_token() -> str:
     if not token:
         raise InputError("there is no identity token here", hint=hint)
     return token
+
+
+def hub_token() -> str:
+    """``HF_TOKEN``, or what ``hf auth login`` left."""
+    if token := os.environ.get("HF_TOKEN"):
+        return token
+    try:
+        return Path(os.environ.get("HF_TOKEN_PATH") or _hub_home() / "token").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def hub_endpoint() -> str:
+    """``HF_ENDPOINT``: a mirror of the Hugging Face Hub."""
+    return os.environ.get("HF_ENDPOINT", "")
+
+
+def hub_cache() -> Path:
+    """Where Hub snapshots are kept."""
+    return Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub")
 
 
 def debugging() -> bool:
