@@ -29,8 +29,8 @@ from modelpack.attest import (
 from modelpack.errors import BadSignature, ContentError, DocumentError, InputError, NotFound
 from modelpack.inspection import model_manifest
 from modelpack.oci import JSON, Descriptor, JSONObject, Manifest, Reference, loads_object
-from modelpack.scan import scan_folder
-from modelpack.store import LayoutStore, Store, attachments
+from modelpack.scan import scan_files
+from modelpack.store import FileSource, LayoutStore, Store, attachments
 from modelpack.trust import FileList, Kind, Signer, Target, Verified, attest, check_folder
 from modelpack.trusting import resolve_in, store_of, target_of
 
@@ -121,7 +121,9 @@ def _scan(folder: Path, target: Target, tool_version: str, now: datetime) -> JSO
         raise InputError(
             f"{folder} does not hold this model's files: {first}", hint="pull the model, and scan that"
         ) from error
-    report = scan_folder(folder, digests={path: digest.hex for path, digest in target.files.items()})
+    # Exactly the model's files: a report on others, which lie beside them, would not be about the model.
+    files = [(path, FileSource.of(folder / path)) for path in sorted(target.files)]
+    report = scan_files(files, digests={path: digest.hex for path, digest in target.files.items()})
     return scan_predicate(report.to_json(scanner="modelpack", version=tool_version), finished=now)
 
 

@@ -90,9 +90,9 @@ def test_oras_shows_the_documents(attested: str, reference: str) -> None:
 def test_all_that_is_said_agrees(attested: str, reference: str) -> None:
     ran = modelpack("verify", reference, "--key", "signer.pub", "--deep").done()
     assert ran.last == attested
-    assert "6 documents, manifest, configuration and headers agree" in ran.err
+    assert "10 documents, manifest, configuration and headers agree" in ran.err
     told = modelpack("verify", reference, "--key", "signer.pub", "--deep", "-f", "json").done().json["documents"]
-    assert (len(told["compared"]), told["contradictions"], told["problems"]) == (6, [], [])
+    assert (len(told["compared"]), told["contradictions"], told["problems"]) == (10, [], [])
 
 
 def test_another_models_document_is_found(attested: str, reference: str, registry: str, tmp_path: Path) -> None:

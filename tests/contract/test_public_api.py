@@ -12,9 +12,9 @@ NAMES = """
     Access AccessDenied AllOf AnyOf Attested ContentError Credential Digest DigestMismatch DockerConfig
     DocumentError Event Evidence HttpOptions HubAccess InputError InsecureAcceptAnything Inspection Kind Layout
     LayoutStore ModelConfig ModelPackError NotFound Packed PolicyFile PolicyViolation Prepared PrivateKey PublicKey
-    Reference SignedBy StaticCredentials StoreError TLS Unavailable VerificationError Verified __version__ attest
-    copy evidence fetch inspect list_models list_names login logout pack prepare provenance pull push remove sign
-    sign_keyless tag tree unpack verify verify_files
+    Reference SignedBy StaticCredentials StoreError TLS Unavailable VerificationError Verified __version__ agreement
+    attest attest_model copy evidence fetch inspect list_models list_names login logout pack prepare provenance pull
+    push remove sign sign_keyless tag tree unpack verify verify_files
 """
 
 SIGNATURES = {
