@@ -110,14 +110,15 @@ def _layer(store: Store, carrier: Descriptor, layer: Descriptor, name: str) -> F
 def _read(layer: Descriptor, raw: bytes) -> tuple[Seal, Claim]:
     if layer.media_type.startswith(_BUNDLE):
         bundle = Bundle.parse(raw)
-        return bundle.seal, _statement(bundle.envelope)
+        return bundle.seal, statement_in(bundle.envelope)
     if layer.media_type == SIGNATURE_LAYER:
         return simple_seal(layer, raw), SimplePayload.parse(raw)
     envelope = Envelope.from_json(Fields(loads_object(raw, "envelope", limit=MAX_BUNDLE), "envelope"))
-    return annotated_seal(layer, Form.DSSE, envelope.message, envelope.signature, raw), _statement(envelope)
+    return annotated_seal(layer, Form.DSSE, envelope.message, envelope.signature, raw), statement_in(envelope)
 
 
-def _statement(envelope: Envelope) -> Statement:
+def statement_in(envelope: Envelope) -> Statement:
+    """The statement that an envelope holds. Raises DocumentError, also for what says that it is something else."""
     if envelope.payload_type != IN_TOTO:
         raise DocumentError("envelope", "payloadType", f"{IN_TOTO} is required")
     return Statement.parse(envelope.payload)

@@ -15,9 +15,9 @@ from modelpack.errors import (
 )
 from modelpack.oci import Descriptor
 from modelpack.store import Observer, Store, ignore
-from modelpack.trust.envelope import BUNDLE, Bundle, Statement
+from modelpack.trust.envelope import BUNDLE, Bundle
 from modelpack.trust.evidence import Evidence, Kind, Signature, Status
-from modelpack.trust.found import Found
+from modelpack.trust.found import Found, statement_in
 from modelpack.trust.judging import Target, gather, judge
 from modelpack.trust.oms import FileList, check_folder
 from modelpack.trust.policy import InsecureAcceptAnything, Policy
@@ -83,9 +83,9 @@ def verify_folder(
     bundle), InputError (a file cannot be read).
     """
     bundle = Bundle.parse(raw)
-    found = Found(Descriptor.of(BUNDLE, raw), "bundle", bundle.seal, Statement.parse(bundle.envelope.payload))
-    assert isinstance(found.claim, Statement)  # noqa: S101  # two lines above
-    listed = FileList.from_statement(found.claim)
+    statement = statement_in(bundle.envelope)
+    found = Found(Descriptor.of(BUNDLE, raw), "bundle", bundle.seal, statement)
+    listed = FileList.from_statement(statement)
     # Here the question is about the files, so this is the signature that answers it.
     judged = replace(judge(found, None, policy.identities, circumstances), kind=Kind.SIGNATURE)
     evidence = Evidence(found.carrier, (judged,))
