@@ -55,7 +55,7 @@ from modelpack.trust import (
     SignedBy,
     Verified,
 )
-from modelpack.trusting import attest, sign, tree, verify, verify_files
+from modelpack.trusting import attest, evidence, sign, sign_keyless, tree, verify, verify_files
 
 __version__ = "0.1.0"
 
@@ -101,6 +101,7 @@ __all__ = [
     "__version__",
     "attest",
     "copy",
+    "evidence",
     "fetch",
     "inspect",
     "list_models",
@@ -114,6 +115,7 @@ __all__ = [
     "push",
     "remove",
     "sign",
+    "sign_keyless",
     "tag",
     "tree",
     "unpack",

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from modelpack_cli import environment
-from modelpack_cli.commands import inspect, local, login, move, pack, sbom, serve
+from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
 from modelpack_cli.commands.trust import keys, signing, verifying
 from modelpack_cli.options import FormatOption
 from modelpack_cli.output import Format, as_json, flush, note, result
@@ -79,12 +79,13 @@ app = typer.Typer(
                                                                        get its files, if that key vouches for it
     modelpack inspect registry.example/ml/minilm:v1                    what is in it, without the weights
     modelpack sbom registry.example/ml/minilm:v1                       the same as CycloneDX or SPDX, for others
+    modelpack scan ./model                                             what is unsafe in its files, without loading them
 
     Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 not vouched for as asked, 2 wrong input,
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, inspect, sbom, signing, verifying, keys, local, login, serve):
+for group in (pack, move, inspect, sbom, scan, signing, verifying, keys, local, login, serve):
     group.register(app)
 
 

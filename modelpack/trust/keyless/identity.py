@@ -41,6 +41,8 @@ class KeylessIdentity:
         """Judge a seal (see :class:`modelpack.trust.seal.Identity`)."""
         if seal.form is not Form.DSSE:
             raise UntrustedIdentity(f"a signature of the form {seal.form} is never keyless here")
+        if not seal.logged:
+            raise UntrustedIdentity("not keyless: no transparency log has it")
         logged = Logged.read(seal.raw)
         names = Names.of(logged.certificate)
         if not self._fits(names):

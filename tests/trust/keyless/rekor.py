@@ -29,7 +29,11 @@ def canonical(value: object) -> bytes:
 
 def dsse_body(payload: bytes, signature: bytes, certificate: x509.Certificate) -> bytes:
     """What Rekor version 1 keeps of an envelope."""
-    envelope = {"payload": b64(payload), "payloadType": "application/vnd.in-toto+json", "signatures": [{"sig": b64(signature)}]}
+    envelope = {
+        "payload": b64(payload),
+        "payloadType": "application/vnd.in-toto+json",
+        "signatures": [{"sig": b64(signature)}],
+    }
     spec = {
         "envelopeHash": {"algorithm": "sha256", "value": hashlib.sha256(canonical(envelope)).hexdigest()},
         "payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()},
