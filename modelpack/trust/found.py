@@ -36,10 +36,11 @@ Claim: TypeAlias = "Statement | SimplePayload | Descriptor"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One signature, read but not verified; or, with a ``problem``, one that could not be read."""
+    """One signature, read but not verified; or, with a ``problem``, one that could not be read. ``blob`` is the layer."""
 
     carrier: Descriptor
     format: str
+    blob: Descriptor | None = None
     seal: Seal | None = None
     claim: Claim | None = None
     problem: ModelPackError | None = None
@@ -115,8 +116,8 @@ def _layer(store: Store, carrier: Descriptor, layer: Descriptor, name: str) -> F
         raw = store.read(layer, limit=MAX_PAYLOAD if layer.media_type == SIGNATURE_LAYER else MAX_BUNDLE)
         seal, claim = _read(layer, raw)
     except (NotFound, ContentError, DocumentError, CannotVerify) as error:
-        return Found(carrier, name, problem=error)
-    return Found(carrier, name, seal, claim)
+        return Found(carrier, name, layer, problem=error)
+    return Found(carrier, name, layer, seal, claim)
 
 
 def _read(layer: Descriptor, raw: bytes) -> tuple[Seal, Claim]:

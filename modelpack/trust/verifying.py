@@ -39,8 +39,10 @@ class Verified:
 
     @property
     def is_vouched_for(self) -> bool:
-        """Whether anybody vouches for it; not if the policy accepts anything."""
-        return not isinstance(self.policy, InsecureAcceptAnything)
+        """Whether anybody who is trusted has signed it, or something about it: not if only a policy that accepts anything,
+        alone or as one of several, was satisfied.
+        """
+        return any(one.status is Status.VERIFIED for one in self.evidence.signatures)
 
 
 def verify(
@@ -84,7 +86,8 @@ def verify_folder(
     """
     bundle = Bundle.parse(raw)
     statement = statement_in(bundle.envelope)
-    found = Found(Descriptor.of(BUNDLE, raw), "bundle", bundle.seal, statement)
+    blob = Descriptor.of(BUNDLE, raw)
+    found = Found(blob, "bundle", blob, bundle.seal, statement)
     listed = FileList.from_statement(statement)
     # Here the question is about the files, so this is the signature that answers it.
     judged = replace(judge(found, None, policy.identities, circumstances), kind=Kind.SIGNATURE)
