@@ -288,10 +288,9 @@ def model_signature(verified: Verified, manifest: Manifest) -> tuple[LayerEntry,
     """
     names = {entry.path for entry in contents(manifest)}
     for one in verified.evidence.verified(SignatureKind.MODEL):
-        carrier = verified.store.document(one.carrier)
-        if isinstance(carrier, Manifest) and MODEL_SIGNATURE not in names:
-            blob = carrier.layers[0]
-            return (LayerEntry(MODEL_SIGNATURE, Kind.DOC, Codec.RAW, blob.size, blob),)
+        # The very layer that was verified: its manifest may have others.
+        if one.blob is not None and one.format == "bundle" and MODEL_SIGNATURE not in names:
+            return (LayerEntry(MODEL_SIGNATURE, Kind.DOC, Codec.RAW, one.blob.size, one.blob),)
     return ()
 
 

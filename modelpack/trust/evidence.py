@@ -38,7 +38,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature that is attached. ``carrier`` is the manifest that brings it.
+    """One signature that is attached. ``carrier`` is the manifest that brings it, ``blob`` the layer that is read.
 
     ``format`` is ``bundle``, ``tag``, ``jws`` or ``cose``. ``predicate_type`` and ``statement`` are as signed, and mean
     something only if it is verified. ``vouchers`` are of all trusted identities that made it (usually one or none).
@@ -52,6 +52,7 @@ class Signature:
     predicate_type: str = ""
     statement: Statement | None = field(default=None, repr=False)
     vouchers: tuple[Voucher, ...] = ()
+    blob: Descriptor | None = None
 
     @property
     def signer(self) -> str:

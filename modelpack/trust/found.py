@@ -36,10 +36,11 @@ Claim: TypeAlias = "Statement | SimplePayload | Descriptor"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One signature, read but not verified; or, with a ``problem``, one that could not be read."""
+    """One signature, read but not verified; or, with a ``problem``, one that could not be read. ``blob`` is the layer."""
 
     carrier: Descriptor
     format: str
+    blob: Descriptor | None = None
     seal: Seal | None = None
     claim: Claim | None = None
     problem: ModelPackError | None = None
@@ -115,23 +116,24 @@ def _layer(store: Store, carrier: Descriptor, layer: Descriptor, name: str) -> F
         raw = store.read(layer, limit=MAX_PAYLOAD if layer.media_type == SIGNATURE_LAYER else MAX_BUNDLE)
         seal, claim = _read(layer, raw)
     except (NotFound, ContentError, DocumentError, CannotVerify) as error:
-        return Found(carrier, name, problem=error)
-    return Found(carrier, name, seal, claim)
+        return Found(carrier, name, layer, problem=error)
+    return Found(carrier, name, layer, seal, claim)
 
 
 def _read(layer: Descriptor, raw: bytes) -> tuple[Seal, Claim]:
     if layer.media_type.startswith(_BUNDLE):
         bundle = Bundle.parse(raw)
-        return bundle.seal, _statement(bundle.envelope)
+        return bundle.seal, statement_in(bundle.envelope)
     if layer.media_type == SIGNATURE_LAYER:
         return simple_seal(layer, raw), SimplePayload.parse(raw)
     if layer.media_type in _ENVELOPES:
         return notary.read(layer.media_type, raw)
     envelope = Envelope.from_json(Fields(loads_object(raw, "envelope", limit=MAX_BUNDLE), "envelope"))
-    return annotated_seal(layer, Form.DSSE, envelope.message, envelope.signature, raw), _statement(envelope)
+    return annotated_seal(layer, Form.DSSE, envelope.message, envelope.signature, raw), statement_in(envelope)
 
 
-def _statement(envelope: Envelope) -> Statement:
+def statement_in(envelope: Envelope) -> Statement:
+    """The statement that an envelope holds. Raises DocumentError, also for what says that it is something else."""
     if envelope.payload_type != IN_TOTO:
         raise DocumentError("envelope", "payloadType", f"{IN_TOTO} is required")
     return Statement.parse(envelope.payload)

@@ -64,6 +64,7 @@ def judge(
         predicate_type=found.predicate_type,
         statement=found.claim if isinstance(found.claim, Statement) else None,
         vouchers=vouchers,
+        blob=found.blob,
     )
 
 

@@ -22,7 +22,8 @@ from modelpack.trust.cosign import (
 from modelpack.trust.envelope import BUNDLE, IN_TOTO, Envelope, Statement, build, pae
 from modelpack.trust.envelope.base64text import encode
 from modelpack.trust.evidence import Kind, Status
-from modelpack.trust.judging import Target, gather
+from modelpack.trust.found import Found, find
+from modelpack.trust.judging import Target, judge
 from modelpack.trust.key_identity import KeyIdentity
 from modelpack.trust.keys import SIGNING, Signer
 from modelpack.trust.notary import NotaryIdentity
@@ -72,7 +73,8 @@ def sign(
     certificates: bytes = b"",
     expiry: datetime | None = None,
 ) -> Signed:
-    """Sign a manifest or an index by its digest; no layer is read. What this key has signed already is not signed again.
+    """Sign a manifest or an index by its digest; no layer is read. What this key has signed already, with the same
+    annotations and (where that is signed too) under the same name, is not signed again.
 
     ``reference`` (``registry.example/ml/minilm:v1``) goes into cosign's first layout, where podman compares it. Without
     ``formats`` all are written that key and model allow. ``annotations`` are signed too, but not in OpenSSF's format.
@@ -81,15 +83,14 @@ def sign(
     Raises InputError (a format that was asked for and is not possible), and the store's errors.
     """
     chosen, notes = _formats(signer, target, formats, certificates=bool(certificates))
-    evidence = gather(store, target, _own_identities(signer, certificates), Circumstances(now))
-    there = {
-        _format(one.kind, one.format): one.carrier
-        for one in evidence.signatures
-        if one.status is Status.VERIFIED and one.kind is not Kind.ATTESTATION
-    }
-    if annotations:  # an older signature does not say them
-        there = {}
     name = reference.rpartition("@")[0] or reference
+    own = _own_identities(signer, certificates)
+    there = {
+        form: one.carrier
+        for one in find(store, target.descriptor)[0]
+        if (form := _says(one, name, annotations or {}))
+        and judge(one, target, own, Circumstances(now)).status is Status.VERIFIED
+    }
     writer = _Writer(store, target, signer, now, name, annotations or {}, certificates, expiry)
     carriers = {wanted: there.get(wanted) or writer.write(wanted) for wanted in chosen}
     return Signed(target.descriptor, carriers, frozenset(there) & frozenset(chosen), notes)
@@ -161,10 +162,18 @@ def _formats(
     return formats, (f"no model.sig: {reason}",) if reason and target.files != {} else ()
 
 
-def _format(kind: Kind, name: str) -> SignatureFormat:
-    if name in ("jws", "cose"):
-        return SignatureFormat.NOTARY
-    return SignatureFormat.OMS if kind is Kind.MODEL else SignatureFormat(name)
+def _says(found: Found, name: str, annotations: Mapping[str, str]) -> SignatureFormat | None:
+    """The format in which a signature, if it holds, says just what would be said now."""
+    match found.claim:
+        case SimplePayload() as payload if (payload.reference, payload.annotations) == (name, annotations):
+            return SignatureFormat.TAG
+        case Descriptor() as artifact if artifact.annotations == annotations:
+            return SignatureFormat.NOTARY
+        case Statement() if found.format == "bundle" and found.kind is Kind.MODEL:
+            return SignatureFormat.OMS
+        case Statement() as statement if found.format == "bundle" and found.kind is Kind.SIGNATURE:
+            return SignatureFormat.BUNDLE if statement.subjects[0].annotations == annotations else None
+    return None
 
 
 def _own_identities(signer: Signer, certificates: bytes) -> tuple[Identity, ...]:

@@ -15,9 +15,9 @@ from modelpack.errors import (
 )
 from modelpack.oci import Descriptor
 from modelpack.store import Observer, Store, ignore
-from modelpack.trust.envelope import BUNDLE, Bundle, Statement
+from modelpack.trust.envelope import BUNDLE, Bundle
 from modelpack.trust.evidence import Evidence, Kind, Signature, Status
-from modelpack.trust.found import Found
+from modelpack.trust.found import Found, statement_in
 from modelpack.trust.judging import Target, gather, judge
 from modelpack.trust.oms import FileList, check_folder
 from modelpack.trust.policy import InsecureAcceptAnything, Policy
@@ -39,8 +39,10 @@ class Verified:
 
     @property
     def is_vouched_for(self) -> bool:
-        """Whether anybody vouches for it; not if the policy accepts anything."""
-        return not isinstance(self.policy, InsecureAcceptAnything)
+        """Whether anybody who is trusted has signed it, or something about it: not if only a policy that accepts anything,
+        alone or as one of several, was satisfied.
+        """
+        return any(one.status is Status.VERIFIED for one in self.evidence.signatures)
 
 
 def verify(
@@ -83,9 +85,10 @@ def verify_folder(
     bundle), InputError (a file cannot be read).
     """
     bundle = Bundle.parse(raw)
-    found = Found(Descriptor.of(BUNDLE, raw), "bundle", bundle.seal, Statement.parse(bundle.envelope.payload))
-    assert isinstance(found.claim, Statement)  # noqa: S101  # two lines above
-    listed = FileList.from_statement(found.claim)
+    statement = statement_in(bundle.envelope)
+    blob = Descriptor.of(BUNDLE, raw)
+    found = Found(blob, "bundle", blob, bundle.seal, statement)
+    listed = FileList.from_statement(statement)
     # Here the question is about the files, so this is the signature that answers it.
     judged = replace(judge(found, None, policy.identities, circumstances), kind=Kind.SIGNATURE)
     evidence = Evidence(found.carrier, (judged,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from modelpack.errors import DocumentError
 
@@ -16,6 +16,7 @@ Tree: TypeAlias = "str | int | bool | list[Tree] | dict[str, Tree] | None"
 MAX_EVENTS = 100_000
 MAX_NESTING = 16
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -34,11 +35,13 @@ def load_yaml(text: str, document: str, *, typed: bool = True) -> Tree:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or "a character that YAML does not allow"
         raise DocumentError(document, f"line {mark.line + 1}" if mark else "", f"not YAML: {reason}") from None
+    except (ValueError, OverflowError):  # PyYAML's own slips: `"\\UFFFFFFFF"`, a version of five thousand digits
+        raise DocumentError(document, "", "not YAML: a number that is out of range") from None
 
 
 def _typed(event: yaml.ScalarEvent) -> Tree:
     value: str = event.value
-    if event.style is not None or event.tag is not None:
+    if event.style is not None:
         return value
     if value in _WORDS:
         return _WORDS[value]
@@ -68,15 +71,23 @@ class _Builder:
             documents += isinstance(event, yaml.DocumentStartEvent)
             if len(self._open) > MAX_NESTING or count > MAX_EVENTS or documents > 1:
                 raise DocumentError(self._document, "", "nested too deeply, too long, or more than one document")
+            self._check(event)
             self._take(event)
         return self._root[0] if self._root else None
+
+    def _check(self, event: yaml.Event) -> None:
+        """Refuse what would be lost, or what no file name and no UTF-8 document can hold."""
+        if getattr(event, "tag", None) is not None:
+            self._fail(event, "tags are not allowed")
+        if _SURROGATE.search(getattr(event, "value", "")):
+            self._fail(event, "text holds half a surrogate pair")
 
     def _take(self, event: yaml.Event) -> None:
         import yaml
 
         match event:
             case yaml.AliasEvent():
-                raise DocumentError(self._document, "", "aliases are not allowed")
+                self._fail(event, "aliases are not allowed")
             case yaml.ScalarEvent():
                 self._add(self._scalar(event), event)
             case yaml.SequenceStartEvent():
@@ -106,6 +117,9 @@ class _Builder:
             return
         # A key is text as written: `on` and `1` are not turned into something else.
         if not isinstance(event, yaml.ScalarEvent) or event.value in parent:
-            line = f"line {event.start_mark.line + 1}" if event.start_mark else ""
-            raise DocumentError(self._document, line, "a key stands twice or is not text")
+            self._fail(event, "a key stands twice or is not text")
         self._keys[-1] = event.value
+
+    def _fail(self, event: yaml.Event, reason: str) -> NoReturn:
+        place = f"line {event.start_mark.line + 1}" if event.start_mark else ""
+        raise DocumentError(self._document, place, reason)

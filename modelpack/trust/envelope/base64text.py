@@ -1,4 +1,4 @@
-"""Base64 in signed documents: read strictly, in either alphabet (DSSE and protobuf's JSON allow both)."""
+"""Base64 in signed documents: read strictly, in either alphabet (DSSE and protobuf's JSON allow both), but not in a mixture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 from modelpack.oci.fields import Fields
 
-_TEXT = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_TEXT = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)={0,2}")
 
 
 def decode(fields: Fields, key: str, *, required: bool = True) -> bytes:

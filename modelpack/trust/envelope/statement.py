@@ -20,10 +20,13 @@ _MAX_DIGESTS = 32
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a statement is about: digests by algorithm, in hexadecimal, and a name that proves nothing."""
+    """What a statement is about: digests by algorithm, in hexadecimal, and a name that proves nothing. ``cosign sign`` puts
+    its annotations here.
+    """
 
     name: str
     digests: Mapping[str, str] = field(hash=False)
+    annotations: JSONObject = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +84,4 @@ def _subject(fields: Fields) -> Subject:
     digests = fields.mapping("digest")
     if not 0 < len(digests) <= _MAX_DIGESTS:
         fields.fail("digest", f"1 to {_MAX_DIGESTS} digests are required")
-    return Subject(fields.text("name", ""), digests)
+    return Subject(fields.text("name", ""), digests, fields.object("annotations").value)
