@@ -172,4 +172,4 @@ def test_a_timestamp_that_is_none() -> None:
 
 def test_an_empty_seal() -> None:
     with pytest.raises(DocumentError):
-        ALICES.check(Seal(Form.DSSE, pae(STATEMENT), b""), NOW)
+        ALICES.check(Seal(Form.DSSE, pae(STATEMENT), b"", logged=True), NOW)
