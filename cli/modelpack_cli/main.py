@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, serve
+from modelpack_cli.commands.stage import group as stage
 from modelpack_cli.commands.trust import keys, signing, verifying
 from modelpack_cli.options import FormatOption
 from modelpack_cli.output import Format, as_json, flush, note, result
@@ -77,13 +78,14 @@ app = typer.Typer(
     modelpack sign registry.example/ml/minilm:v1 --key signer.key          vouch for it
     modelpack verify registry.example/ml/minilm:v1 --key signer.pub        who vouches for it?
     modelpack pull registry.example/ml/minilm:v1 -o ./model --key signer.pub    get its files, if it is to be trusted
+    modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub  the same for the servers of a node
     modelpack inspect registry.example/ml/minilm:v1            what is in it, without the weights
 
     Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 not vouched for as asked, 2 wrong input,
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, inspect, signing, verifying, keys, local, login, serve):
+for group in (pack, move, stage, inspect, signing, verifying, keys, local, login, serve):
     group.register(app)
 
 
