@@ -15,6 +15,7 @@ from modelpack.errors import Unavailable
 from modelpack.oci import Codec, Digest, Manifest
 from modelpack.paths import Claims
 from modelpack.stage.cache import Cache, boot, sync_folder
+from modelpack.stage.cache.folders import is_trusted
 from modelpack.stage.snapshots.checking import digest_of
 from modelpack.stage.snapshots.layouts import Arrangement
 from modelpack.stage.snapshots.placing import file_with, place, share
@@ -128,8 +129,10 @@ class Build:
         return True
 
     def _sound(self, target: Path, digest: Digest) -> bool:
-        record = self.known.get(digest)
-        if record is not None and record.matches(target.lstat()):
+        status, record = target.lstat(), self.known.get(digest)
+        if not is_trusted(status):  # whoever opened it for writing could still change it
+            return False
+        if record is not None and record.matches(status):
             return True
         return digest_of(target, digest) == digest
 
