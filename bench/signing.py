@@ -19,7 +19,12 @@ from modelpack.oci import Descriptor, Digest, Manifest
 from modelpack.oci.mediatypes import FILEPATH, MODEL_CONFIG, MODEL_MANIFEST
 from modelpack.store import BytesSource, LayoutStore
 
-SIZES = {"1 MB": (1, 10**6), "1 MB, 1,000 shards": (1000, 10**3), "100 GB": (1, 10**11), "100 GB, 1,000 shards": (1000, 10**8)}
+SIZES = {
+    "1 MB": (1, 10**6),
+    "1 MB, 1,000 shards": (1000, 10**3),
+    "100 GB": (1, 10**11),
+    "100 GB, 1,000 shards": (1000, 10**8),
+}
 REPEATS = 15
 
 

@@ -24,6 +24,7 @@ from modelpack.api import (
     tag,
     unpack,
 )
+from modelpack.attest import provenance
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -54,7 +55,7 @@ from modelpack.trust import (
     SignedBy,
     Verified,
 )
-from modelpack.trusting import attest, sign, tree, verify, verify_files
+from modelpack.trusting import attest, evidence, sign, sign_keyless, tree, verify, verify_files
 
 __version__ = "0.1.0"
 
@@ -100,6 +101,7 @@ __all__ = [
     "__version__",
     "attest",
     "copy",
+    "evidence",
     "fetch",
     "inspect",
     "list_models",
@@ -108,10 +110,12 @@ __all__ = [
     "logout",
     "pack",
     "prepare",
+    "provenance",
     "pull",
     "push",
     "remove",
     "sign",
+    "sign_keyless",
     "tag",
     "tree",
     "unpack",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modelpack import inspection
+from modelpack import attest, inspection
 from modelpack.access import Access, local_name, resolve
+from modelpack.attest import Inventory
 from modelpack.errors import InputError, InvalidReference, NotFound
 from modelpack.inspection import Inspection, model_manifest, read_config
 from modelpack.kinds import kind_named
@@ -187,16 +189,33 @@ def inspect(
     UnsupportedFormat.
     """
     access = access or Access()
+    with _finding(reference, local, access) as (store, descriptor, place):
+        return inspection.inspect(store, descriptor, tensors=tensors, jobs=access.jobs), place
+
+
+def inventory(
+    reference: str, *, local: LayoutStore | None = None, access: Access | None = None
+) -> tuple[Inventory, str]:
+    """List what is in a model and what it was made from (:func:`modelpack.attest.inventory`), found as by :func:`inspect`."""
+    access = access or Access()
+    with _finding(reference, local, access) as (store, descriptor, place):
+        return attest.inventory(store, descriptor, reference=reference, jobs=access.jobs), place
+
+
+@contextmanager
+def _finding(reference: str, local: LayoutStore | None, access: Access) -> Iterator[tuple[Store, Descriptor, str]]:
+    """The store that has a model, the model, and a word for the store."""
     where = Reference.parse(reference)
     if local is not None and not where.layout:
         try:
             descriptor = local.resolve(local_name(where))
-            return inspection.inspect(local, descriptor, tensors=tensors, jobs=access.jobs), "local store"
         except NotFound:
             pass
+        else:
+            yield local, descriptor, "local store"
+            return
     with access.open(where) as store:
-        found = inspection.inspect(store, resolve(store, where), tensors=tensors, jobs=access.jobs)
-        return found, "layout" if where.layout else "registry"
+        yield store, resolve(store, where), "layout" if where.layout else "registry"
 
 
 def list_models(store: LayoutStore) -> tuple[Listed, ...]:

@@ -26,14 +26,17 @@ from modelpack.trust import (
     SignatureFormat,
     Signed,
     Signer,
+    Statement,
     Target,
     Verified,
     gather,
+    push_bundle,
     verify_folder,
 )
 from modelpack.trust import Kind as SignatureKind
 from modelpack.trust import attest as attest_target
 from modelpack.trust import sign as sign_target
+from modelpack.trust import sign_keyless as keyless_bundle
 from modelpack.trust import verify as verify_target
 from modelpack.unpack import LayerEntry, contents
 
@@ -49,13 +52,17 @@ def sign(
     formats: Sequence[SignatureFormat | str] | None = None,
     annotations: Mapping[str, str] | None = None,
     files: Mapping[str, Digest] | None = None,
+    certificates: bytes = b"",
+    expiry: datetime | None = None,
     local: LayoutStore | None = None,
     access: Access | None = None,
 ) -> Signed:
     """Sign a model by its digest: the tag is resolved once, and no weights are read.
 
     ``files`` are digests by path as :class:`modelpack.Packed` has them; without them the manifest's are taken, which say nothing
-    of files inside archives. ``local`` is a local store to look into instead of the registry. A second call changes nothing.
+    of files inside archives. ``certificates`` (PEM: the key's own, then its issuers up to the root) also sign for the Notary
+    Project, until ``expiry`` if that is given. ``local`` is a local store to look into instead of the registry. A second call
+    changes nothing.
 
     Raises InvalidReference, NotFound, InputError (a format that key or model do not allow), and the registry's errors.
     """
@@ -76,7 +83,34 @@ def sign(
             else f"{where.registry}/{where.repository}{f':{where.tag}' if where.tag else ''}",
             formats=chosen,
             annotations=annotations,
+            certificates=certificates,
+            expiry=expiry,
         )
+
+
+def sign_keyless(
+    reference: str,
+    token: str,
+    *,
+    trust_config: bytes | None = None,
+    local: LayoutStore | None = None,
+    access: Access | None = None,
+) -> Descriptor:
+    """Sign a model with an account at an identity provider instead of a key (extra ``keyless``), and attach the bundle.
+
+    ``token`` is an OpenID Connect identity token for the audience ``sigstore``; ``trust_config`` a ClientTrustConfig (JSON) of a
+    private instance, None for the public one, where the account's name is published for ever. Returns the descriptor of the
+    manifest that carries the signature. Raises as :func:`sign`, AccessDenied (the token is refused), Unavailable.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    with _store(where, local, access) as store:
+        descriptor = _resolve(store, where, local)
+        name = "" if where.layout else f"{where.registry}/{where.repository}"
+        # sigstore-python wants a subject to have a name; cosign does not look at it.
+        statement = Statement.build(SIGNED, {}, descriptor.digest, name=name or "model")
+        bundle = keyless_bundle(statement.raw, token=token, trust_config=trust_config)
+        return push_bundle(store, descriptor, bundle, SIGNED, datetime.now(UTC))
 
 
 def attest(
@@ -128,6 +162,31 @@ def verify_at(
     return verify_target(store, target, chosen, _circumstances(where), reference=str(where), jobs=access.jobs)
 
 
+def evidence(
+    reference: str,
+    *,
+    policy: Policy | PolicyFile | None = None,
+    local: LayoutStore | None = None,
+    access: Access | None = None,
+) -> Evidence:
+    """All signatures of a model with a verdict on each, whether or not they satisfy a policy; without one nobody is trusted.
+
+    Raises InvalidReference, NotFound, PolicyViolation (a policy file that does not speak of it), and the registry's errors.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    with _store(where, local, access) as store:
+        return _gather(store, _resolve(store, where, local), where, policy, access)
+
+
+def _gather(
+    store: Store, descriptor: Descriptor, where: Reference, policy: Policy | PolicyFile | None, access: Access
+) -> Evidence:
+    chosen = policy.for_reference(where) if isinstance(policy, PolicyFile) else policy
+    identities = chosen.identities if chosen else ()
+    return gather(store, _target(store, descriptor), identities, _circumstances(where), jobs=access.jobs)
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """A manifest, what it is, and what is attached to it. ``tag`` is cosign's, or empty for a referrer."""
@@ -163,11 +222,9 @@ def tree(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    chosen = policy.for_reference(where) if isinstance(policy, PolicyFile) else policy
     with _store(where, local, access) as store:
         descriptor = _resolve(store, where, local)
-        identities = chosen.identities if chosen else ()
-        found = gather(store, _target(store, descriptor), identities, _circumstances(where), jobs=access.jobs)
+        found = _gather(store, descriptor, where, policy, access)
         return Branch(descriptor, "", branches=_branches(store, descriptor, found, _MAX_STEPS))
 
 

@@ -62,6 +62,31 @@ def key_password() -> str | None:
     return os.environ.get("MODELPACK_KEY_PASSWORD", os.environ.get("COSIGN_PASSWORD"))
 
 
+def identity_token() -> str:
+    """An OpenID Connect identity token: ``SIGSTORE_ID_TOKEN``, or what the CI system that this runs in gives (GitHub, GitLab, …).
+
+    Raises InputError if there is none.
+    """
+    from modelpack import InputError
+
+    if token := os.environ.get("SIGSTORE_ID_TOKEN"):
+        return token
+    try:
+        import id as ambient
+    except ImportError:
+        found = None
+    else:
+        try:
+            found = ambient.detect_credential("sigstore")
+        except ambient.IdentityError:
+            found = None
+    if found is None:
+        raise InputError(
+            "no identity token is to be had here", hint="set SIGSTORE_ID_TOKEN, or run in a CI job that may"
+        )
+    return found
+
+
 def hub_token() -> str:
     """``HF_TOKEN``, or what ``hf auth login`` left."""
     if token := os.environ.get("HF_TOKEN"):

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from modelpack_cli import environment
-from modelpack_cli.commands import inspect, local, login, move, pack, serve
+from modelpack_cli.commands import inspect, local, login, move, pack, sbom, serve
 from modelpack_cli.commands.stage import group as stage
 from modelpack_cli.commands.trust import keys, signing, verifying
 from modelpack_cli.options import FormatOption
@@ -73,19 +73,21 @@ app = typer.Typer(
     help="""Pack, sign, push, verify and pull AI models as OCI artifacts (CNCF ModelPack).
 
     \b
-    modelpack pack ./model -t registry.example/ml/minilm:v1    make an artifact from a folder
-    modelpack push registry.example/ml/minilm:v1               send it to its registry
-    modelpack sign registry.example/ml/minilm:v1 --key signer.key          vouch for it
-    modelpack verify registry.example/ml/minilm:v1 --key signer.pub        who vouches for it?
-    modelpack pull registry.example/ml/minilm:v1 -o ./model --key signer.pub    get its files, if it is to be trusted
-    modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub  the same for the servers of a node
-    modelpack inspect registry.example/ml/minilm:v1            what is in it, without the weights
+    modelpack pack ./model -t registry.example/ml/minilm:v1            make an artifact from a folder
+    modelpack push registry.example/ml/minilm:v1                       send it to its registry
+    modelpack sign registry.example/ml/minilm:v1 --key signer.key      vouch for it
+    modelpack pull registry.example/ml/minilm:v1 -o ./model --key signer.pub
+                                                                       get its files, if that key vouches for it
+    modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub
+                                                                       the same for the servers of a node
+    modelpack inspect registry.example/ml/minilm:v1                    what is in it, without the weights
+    modelpack sbom registry.example/ml/minilm:v1                       the same as CycloneDX or SPDX, for others
 
     Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 not vouched for as asked, 2 wrong input,
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, stage, inspect, signing, verifying, keys, local, login, serve):
+for group in (pack, move, stage, inspect, sbom, signing, verifying, keys, local, login, serve):
     group.register(app)
 
 

@@ -15,7 +15,7 @@ from modelpack_cli.options import TRUST, gathered
 
 if TYPE_CHECKING:
     from modelpack import PolicyFile, PrivateKey, PublicKey
-    from modelpack.trust import Policy
+    from modelpack.trust import Identity, Policy
 
 Body = TypeVar("Body", bound=Callable[..., None])
 
@@ -57,6 +57,48 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "certificate_root": (
+        Annotated[
+            list[Path] | None,
+            _option(
+                "--certificate-root",
+                metavar="PEM",
+                help="Certificates below this root count, in Sigstore's and Notary's formats, if they have the subject.",
+            ),
+        ],
+        None,
+    ),
+    "certificate_subject": (
+        Annotated[
+            str | None,
+            _option(
+                "--certificate-subject", metavar="DN", help="Whose: 'C=US, ST=WA, O=acme, CN=signer', or a part of it."
+            ),
+        ],
+        None,
+    ),
+    "identity": (
+        Annotated[
+            str | None,
+            _option(
+                "--identity", metavar="NAME", help="An account that must have signed keyless: an address, a workflow."
+            ),
+        ],
+        None,
+    ),
+    "issuer": (
+        Annotated[str | None, _option("--issuer", metavar="URL", help="Its identity provider; goes with --identity.")],
+        None,
+    ),
+    "trusted_root": (
+        Annotated[
+            Path | None,
+            _option(
+                "--trusted-root", metavar="JSON", help="A private Sigstore instance's, instead of the public one's."
+            ),
+        ],
+        None,
+    ),
     "insecure_skip_verify": (
         Annotated[
             bool,
@@ -72,18 +114,56 @@ def trusts(command: Body) -> Body:
     return gathered(command, "trust", _PARAMETERS, _trust)
 
 
-def _trust(*, key: list[str] | None, policy: Path | None, insecure_skip_verify: bool) -> Trust:
+def _trust(
+    *,
+    key: list[str] | None,
+    policy: Path | None,
+    certificate_root: list[Path] | None,
+    certificate_subject: str | None,
+    identity: str | None,
+    issuer: str | None,
+    trusted_root: Path | None,
+    insecure_skip_verify: bool,
+) -> Trust:
     import modelpack
 
+    trusted: list[PublicKey | Identity] = list(map(public_key, key or ()))
+    if certificate_root or certificate_subject:
+        trusted += _certificates(certificate_root or [], certificate_subject or "")
+    if identity or issuer or trusted_root:
+        trusted.append(_keyless(identity or "", issuer or "", trusted_root))
     if insecure_skip_verify:
-        if key:
-            raise modelpack.InputError("--insecure-skip-verify and --key contradict each other")
+        if trusted:
+            raise modelpack.InputError("--insecure-skip-verify contradicts the options that say whom to trust")
         return Trust(modelpack.InsecureAcceptAnything(), insecure=True)
-    if key and policy and environment.variable("MODELPACK_POLICY") != str(policy):
-        raise modelpack.InputError("--key and --policy cannot be combined", hint="name the key in the policy file")
-    if key:  # what is typed here and now goes before what the environment says
-        return Trust(modelpack.SignedBy(*map(public_key, key)))
+    if trusted and policy and environment.variable("MODELPACK_POLICY") != str(policy):
+        raise modelpack.InputError(
+            "--policy cannot be combined with --key and the like", hint="name them in the policy"
+        )
+    if trusted:  # what is typed here and now goes before what the environment says
+        return Trust(modelpack.SignedBy(*trusted))
     return Trust(modelpack.PolicyFile.load(policy) if policy else None)
+
+
+def _certificates(roots: list[Path], subject: str) -> list[Identity]:
+    """The same name below the same roots, in each of the formats that have certificates."""
+    from modelpack.trust import CertificateIdentity, NotaryIdentity, load_roots
+
+    known = tuple(root for path in roots for root in load_roots(content(str(path)), str(path)))
+    return [
+        CertificateIdentity("the certificate", known, subject=subject),
+        NotaryIdentity.pinned("the certificate (Notary)", known, subject),
+    ]
+
+
+def _keyless(identity: str, issuer: str, trusted_root: Path | None) -> Identity:
+    from modelpack import InputError
+    from modelpack.trust import KeylessIdentity
+
+    if not (identity and issuer):
+        raise InputError("--identity and --issuer go together", hint="an account is known only to its provider")
+    root = content(str(trusted_root)) if trusted_root else None
+    return KeylessIdentity(identity, identity, issuer, root)
 
 
 def public_key(place: str) -> PublicKey:

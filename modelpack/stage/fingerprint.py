@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 
 from modelpack.errors import CannotVerify
 from modelpack.trust import Policy
@@ -20,7 +21,7 @@ def fingerprint(policy: Policy) -> str:
 def _written(value: object) -> str:
     """Text that is different for different values: every part says its kind and is delimited."""
     if is_dataclass(value) and not isinstance(value, type):
-        inside = ",".join(f"{item.name}={_written(getattr(value, item.name))}" for item in fields(value))
+        inside = ",".join(f"{item.name}={_written(getattr(value, item.name))}" for item in fields(value) if item.compare)
         return f"{type(value).__name__}({inside})"
     match value:
         case None | bool() | int() | float():
@@ -33,6 +34,8 @@ def _written(value: object) -> str:
             return f"time:{value.isoformat()}"
         case Mapping():
             return "{" + ",".join(sorted(f"{_written(key)}:{_written(item)}" for key, item in value.items())) + "}"
+        case Path():
+            return f"path:{str(value)!a}"
         case tuple() | list():
             return f"[{','.join(map(_written, value))}]"
         case frozenset() | set():

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelpack.errors import InputError, NotFound, Unavailable
+from modelpack.errors import CannotVerify, InputError, NotFound, Unavailable
 from modelpack.oci import Digest, Manifest, ModelConfig
 from modelpack.stage.cache import (
     CURRENT,
@@ -186,7 +186,7 @@ class _Run:
             digest=self.manifest.descriptor.digest,
             reference=self.verified.reference,
             signers=self._signers(),
-            policy=fingerprint(self.verified.policy),
+            policy=self._policy(),
             variant=self.request.variant,
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.clock())),
             tool=self.tool,
@@ -259,6 +259,12 @@ class _Run:
             swapped=swapped,
             reason=reason,
         )
+
+    def _policy(self) -> str:
+        """For people and audits; no decision depends on it, because signatures are verified at every call."""
+        with suppress(CannotVerify):
+            return fingerprint(self.verified.policy)
+        return ""
 
     def _signers(self) -> tuple[str, ...]:
         vouchers = (voucher for one in self.verified.evidence.signatures for voucher in one.vouchers)

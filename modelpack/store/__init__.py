@@ -1,6 +1,6 @@
 """Bytes in and out: stores, and the ways between them."""
 
-from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Rewriting, Store
+from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Rewriting, Store, StoredFile
 from modelpack.store.digests import DigestCache, FileState
 from modelpack.store.graphs import Attachment, Copied, attachments, copy, merged, tag_of
 from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, HttpOptions, Proxies, StaticCredentials
@@ -62,6 +62,7 @@ __all__ = [
     "Source",
     "StaticCredentials",
     "Store",
+    "StoredFile",
     "Stream",
     "VerifiedSource",
     "VerifyingReader",

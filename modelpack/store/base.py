@@ -154,6 +154,24 @@ class Ranged(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A blob of a ranged store, as something that can be read anywhere: what readers of headers take. Not verified."""
+
+    store: Ranged
+    descriptor: Descriptor
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self.descriptor.size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Bytes from the middle; fewer only at the end."""
+        length = max(0, min(length, self.size - offset))
+        return self.store.read_at(self.descriptor, offset, length) if length else b""
+
+
 @runtime_checkable
 class Parallel(Protocol):
     """A store from which several parts of a blob can be streamed at once: one whose distance makes that worth while."""

@@ -6,12 +6,15 @@ from modelpack.trust.evidence import Evidence, Kind, Signature, Status
 from modelpack.trust.found import MAX_CARRIERS
 from modelpack.trust.judging import Target, gather
 from modelpack.trust.key_identity import KeyIdentity
+from modelpack.trust.keyless import KeylessIdentity, sign_keyless
 from modelpack.trust.keys import KINDS, MAX_KEY_FILE, PrivateKey, PublicKey, Scheme, Signer
+from modelpack.trust.notary import NotaryIdentity, TrustPolicy, TrustStore
 from modelpack.trust.oms import OMS
 from modelpack.trust.policy import AllOf, AnyOf, Attested, InsecureAcceptAnything, Policy, PolicyFile, SignedBy
 from modelpack.trust.seal import Circumstances, Form, Identity, Seal, Voucher
 from modelpack.trust.signing import SignatureFormat, Signed, attest, model_signature, push_bundle, sign
 from modelpack.trust.verifying import Verified, verify, verify_folder
+from modelpack.trust.x509 import CertificateIdentity, load_certificates, load_roots
 
 __all__ = [
     "BUNDLE",
@@ -25,6 +28,7 @@ __all__ = [
     "AnyOf",
     "Attested",
     "Bundle",
+    "CertificateIdentity",
     "Circumstances",
     "Envelope",
     "Evidence",
@@ -32,7 +36,9 @@ __all__ = [
     "Identity",
     "InsecureAcceptAnything",
     "KeyIdentity",
+    "KeylessIdentity",
     "Kind",
+    "NotaryIdentity",
     "Policy",
     "PolicyFile",
     "PrivateKey",
@@ -47,13 +53,18 @@ __all__ = [
     "Statement",
     "Status",
     "Target",
+    "TrustPolicy",
+    "TrustStore",
     "Verified",
     "Voucher",
     "attest",
     "gather",
+    "load_certificates",
+    "load_roots",
     "model_signature",
     "push_bundle",
     "sign",
+    "sign_keyless",
     "verify",
     "verify_folder",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from modelpack.errors import ContentError, DocumentError, ModelPackError, NotFound
-from modelpack.oci import Descriptor, Index, loads_object
+from modelpack.errors import CannotVerify, ContentError, DocumentError, ModelPackError, NotFound
+from modelpack.oci import Descriptor, Index, Manifest, loads_object
 from modelpack.oci.fields import Fields
 from modelpack.store import Attachment, Store, attachments, each
+from modelpack.trust import notary
 from modelpack.trust.cosign import ATTESTATION_LAYER, SIGNATURE_LAYER, SIGNED, SimplePayload, simple_seal
 from modelpack.trust.cosign.simple import MAX_PAYLOAD, annotated_seal
 from modelpack.trust.envelope import IN_TOTO, MAX_BUNDLE, Bundle, Envelope, Statement
@@ -27,6 +28,7 @@ MAX_BYTES = 256 << 20
 
 _BUNDLE = "application/vnd.dev.sigstore.bundle"
 _FORMATS = {SIGNATURE_LAYER: "tag", ATTESTATION_LAYER: "tag"}
+_ENVELOPES = {notary.JWS: "jws", notary.COSE: "cose"}
 
 Claim: TypeAlias = "Statement | SimplePayload | Descriptor"
 """What a signature says that it is about: a statement, a payload, or (Notary) the descriptor of a manifest."""
@@ -85,11 +87,21 @@ def _manifest(
         return []
     if document.subject is not None and document.subject.digest != target.digest:
         return [Found(carrier, "", problem=DocumentError("manifest", "subject", "attached to something else"))]
+    if notary.is_signature(document):
+        return _envelope(carrier, document)
     layers = [layer for layer in document.layers if _format(layer)]
     if len(layers) > MAX_SEALS:
         reason = f"{len(layers)} signatures, more than the {MAX_SEALS} that are looked at"
-        return [Found(carrier, "", problem=DocumentError("manifest", "layers", reason))]
+        return [Found(carrier, "", problem=CannotVerify(reason))]
     return [(carrier, layer, _format(layer)) for layer in layers]
+
+
+def _envelope(carrier: Descriptor, document: Manifest) -> list[Found | tuple[Descriptor, Descriptor, str]]:
+    try:
+        layer = notary.envelope_in(document)
+    except DocumentError as error:
+        return [Found(carrier, "jws", problem=error)]
+    return [(carrier, layer, _ENVELOPES[layer.media_type])]
 
 
 def _format(layer: Descriptor) -> str:
@@ -102,7 +114,7 @@ def _layer(store: Store, carrier: Descriptor, layer: Descriptor, name: str) -> F
     try:
         raw = store.read(layer, limit=MAX_PAYLOAD if layer.media_type == SIGNATURE_LAYER else MAX_BUNDLE)
         seal, claim = _read(layer, raw)
-    except (NotFound, ContentError, DocumentError) as error:
+    except (NotFound, ContentError, DocumentError, CannotVerify) as error:
         return Found(carrier, name, problem=error)
     return Found(carrier, name, seal, claim)
 
@@ -113,6 +125,8 @@ def _read(layer: Descriptor, raw: bytes) -> tuple[Seal, Claim]:
         return bundle.seal, _statement(bundle.envelope)
     if layer.media_type == SIGNATURE_LAYER:
         return simple_seal(layer, raw), SimplePayload.parse(raw)
+    if layer.media_type in _ENVELOPES:
+        return notary.read(layer.media_type, raw)
     envelope = Envelope.from_json(Fields(loads_object(raw, "envelope", limit=MAX_BUNDLE), "envelope"))
     return annotated_seal(layer, Form.DSSE, envelope.message, envelope.signature, raw), _statement(envelope)
 

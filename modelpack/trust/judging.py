@@ -71,8 +71,8 @@ def _verdict(
     found: Found, target: Target | None, identities: Sequence[Identity], circumstances: Circumstances
 ) -> tuple[Status, str, tuple[Voucher, ...]]:
     if found.problem is not None:
-        absent = isinstance(found.problem, NotFound)
-        return Status.UNCHECKED if absent else Status.BAD, str(found.problem), ()
+        unknown = isinstance(found.problem, NotFound | CannotVerify)
+        return Status.UNCHECKED if unknown else Status.BAD, str(found.problem), ()
     try:
         if target is not None:
             _check_binding(found, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +11,7 @@ from enum import StrEnum
 from modelpack.errors import InputError
 from modelpack.oci import Descriptor, Digest, JSONObject, Manifest, dumps
 from modelpack.store import BytesSource, Rewriting, Store, merged, tag_of
+from modelpack.trust import notary
 from modelpack.trust.cosign import (
     SIGNED,
     SimplePayload,
@@ -23,8 +25,10 @@ from modelpack.trust.evidence import Kind, Status
 from modelpack.trust.judging import Target, gather
 from modelpack.trust.key_identity import KeyIdentity
 from modelpack.trust.keys import SIGNING, Signer
+from modelpack.trust.notary import NotaryIdentity
 from modelpack.trust.oms import OMS, FileList, oms_hint, oms_kinds
-from modelpack.trust.seal import Circumstances
+from modelpack.trust.seal import Circumstances, Identity
+from modelpack.trust.x509 import load_certificates
 
 
 class SignatureFormat(StrEnum):
@@ -38,6 +42,9 @@ class SignatureFormat(StrEnum):
 
     OMS = "oms"
     """OpenSSF Model Signing: ``model_signing verify`` on the files."""
+
+    NOTARY = "notary"
+    """The Notary Project: notation, Ratify, Kyverno, AWS Signer. Needs certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +69,19 @@ def sign(
     reference: str = "",
     formats: Sequence[SignatureFormat] | None = None,
     annotations: Mapping[str, str] | None = None,
+    certificates: bytes = b"",
+    expiry: datetime | None = None,
 ) -> Signed:
     """Sign a manifest or an index by its digest; no layer is read. What this key has signed already is not signed again.
 
     ``reference`` (``registry.example/ml/minilm:v1``) goes into cosign's first layout, where podman compares it. Without
-    ``formats`` all are written that key and model allow. ``annotations`` are signed too, in cosign's formats.
+    ``formats`` all are written that key and model allow. ``annotations`` are signed too, but not in OpenSSF's format.
+    ``certificates`` (PEM: the key's own, then its issuers up to the root) are for the Notary Project; so is ``expiry``.
 
     Raises InputError (a format that was asked for and is not possible), and the store's errors.
     """
-    name = reference.rpartition("@")[0] or reference
-    chosen, notes = _formats(signer, target, formats)
-    circumstances = Circumstances(now)
-    evidence = gather(store, target, (KeyIdentity(signer.public_key),), circumstances)
+    chosen, notes = _formats(signer, target, formats, certificates=bool(certificates))
+    evidence = gather(store, target, _own_identities(signer, certificates), Circumstances(now))
     there = {
         _format(one.kind, one.format): one.carrier
         for one in evidence.signatures
@@ -81,10 +89,9 @@ def sign(
     }
     if annotations:  # an older signature does not say them
         there = {}
-    carriers = {
-        wanted: there.get(wanted) or _write(wanted, store, target, signer, now, name, annotations or {})
-        for wanted in chosen
-    }
+    name = reference.rpartition("@")[0] or reference
+    writer = _Writer(store, target, signer, now, name, annotations or {}, certificates, expiry)
+    carriers = {wanted: there.get(wanted) or writer.write(wanted) for wanted in chosen}
     return Signed(target.descriptor, carriers, frozenset(there) & frozenset(chosen), notes)
 
 
@@ -133,7 +140,7 @@ def model_signature(files: Mapping[str, Digest], signer: Signer, name: str) -> b
 
 
 def _formats(
-    signer: Signer, target: Target, wanted: Sequence[SignatureFormat] | None
+    signer: Signer, target: Target, wanted: Sequence[SignatureFormat] | None, *, certificates: bool
 ) -> tuple[tuple[SignatureFormat, ...], tuple[str, ...]]:
     """The formats to write, and why one is left out that was not asked for by name."""
     reason = ""
@@ -144,36 +151,85 @@ def _formats(
     if wanted is not None:
         if SignatureFormat.OMS in wanted and reason:
             raise InputError(reason, hint="leave the format oms out")
+        if SignatureFormat.NOTARY in wanted and not certificates:
+            raise InputError(
+                "the Notary Project signs with certificates", hint="give the chain of the key's certificate"
+            )
         return tuple(dict.fromkeys(wanted)), ()
-    formats = tuple(one for one in SignatureFormat if one is not SignatureFormat.OMS or not reason)
+    impossible = {SignatureFormat.OMS: bool(reason), SignatureFormat.NOTARY: not certificates}
+    formats = tuple(one for one in SignatureFormat if not impossible.get(one))
     return formats, (f"no model.sig: {reason}",) if reason and target.files != {} else ()
 
 
 def _format(kind: Kind, name: str) -> SignatureFormat:
+    if name in ("jws", "cose"):
+        return SignatureFormat.NOTARY
     return SignatureFormat.OMS if kind is Kind.MODEL else SignatureFormat(name)
 
 
-def _write(
-    wanted: SignatureFormat,
-    store: Store,
-    target: Target,
-    signer: Signer,
-    now: datetime,
-    name: str,
-    annotations: Mapping[str, str],
-) -> Descriptor:
-    descriptor = target.descriptor
-    if wanted is SignatureFormat.TAG:
-        payload = SimplePayload(descriptor.digest, name, annotations).to_bytes()
-        signature = encode(signer.sign(payload, SIGNING[signer.public_key.kind]))
+def _own_identities(signer: Signer, certificates: bytes) -> tuple[Identity, ...]:
+    """Who recognises what this signer has signed before."""
+    own = KeyIdentity(signer.public_key)
+    if not certificates:
+        return (own,)
+    chain = load_certificates(certificates, "the chain")
+    with suppress(InputError):  # a subject that trust policies cannot name; then it is signed again
+        return own, NotaryIdentity.pinned("the chain", chain[-1:], str(chain[0].name))
+    return (own,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes signatures of one target, each in its format."""
+
+    store: Store
+    target: Target
+    signer: Signer
+    now: datetime
+    name: str
+    annotations: Mapping[str, str]
+    certificates: bytes
+    expiry: datetime | None
+
+    def write(self, wanted: SignatureFormat) -> Descriptor:
+        """Sign and attach; the manifest that carries the signature."""
+        match wanted:
+            case SignatureFormat.BUNDLE:
+                return self._bundle()
+            case SignatureFormat.TAG:
+                return self._tag()
+            case SignatureFormat.OMS:
+                return self._model()
+            case SignatureFormat.NOTARY:
+                return self._notary()
+
+    def _bundle(self) -> Descriptor:
+        statement = Statement.build(SIGNED, {}, self.target.descriptor.digest, annotations=self.annotations)
+        bundle = build(_sealed(statement, self.signer), hint=self.signer.public_key.hint)
+        return push_bundle(self.store, self.target.descriptor, bundle, SIGNED, self.now)
+
+    def _tag(self) -> Descriptor:
+        digest = self.target.descriptor.digest
+        payload = SimplePayload(digest, self.name, self.annotations).to_bytes()
+        signature = encode(self.signer.sign(payload, SIGNING[self.signer.public_key.kind]))
         manifest, config = signature_manifest(payload, signature)
-        return _push_tag(store, descriptor.digest, "sig", manifest, config, payload)
-    if wanted is SignatureFormat.OMS:
-        bundle = model_signature(target.files or {}, signer, name.rpartition("/")[2].partition(":")[0])
-        return push_bundle(store, descriptor, bundle, OMS, now)
-    statement = Statement.build(SIGNED, {}, descriptor.digest, annotations=annotations)
-    bundle = build(_sealed(statement, signer), hint=signer.public_key.hint)
-    return push_bundle(store, descriptor, bundle, SIGNED, now)
+        return _push_tag(self.store, digest, "sig", manifest, config, payload)
+
+    def _model(self) -> Descriptor:
+        name = self.name.rpartition("/")[2].partition(":")[0]
+        bundle = model_signature(self.target.files or {}, self.signer, name)
+        return push_bundle(self.store, self.target.descriptor, bundle, OMS, self.now)
+
+    def _notary(self) -> Descriptor:
+        target = self.target.descriptor
+        envelope = notary.sign(
+            target, self.signer, self.certificates, now=self.now, expiry=self.expiry, annotations=self.annotations
+        )
+        manifest = notary.signature_manifest(target, envelope, created=self.now)
+        self.store.push(manifest.config, BytesSource(notary.EMPTY))
+        self.store.push(manifest.layers[0], BytesSource(envelope))
+        self.store.push(manifest.descriptor, BytesSource(manifest.raw))
+        return manifest.descriptor
 
 
 def _sealed(statement: Statement, signer: Signer) -> Envelope:

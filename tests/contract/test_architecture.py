@@ -28,12 +28,17 @@ ORDER = (
 RANK = {layer: rank for rank, layers in enumerate(ORDER) for layer in layers}
 
 OWNERS = {
+    "asn1crypto": {"trust"},
+    "cbor2": {"trust"},
     "cryptography": {"trust"},
     "huggingface_hub": {"pack"},
+    "id": {"modelpack_cli"},
     "jsonschema": {"oci"},
     "oras": {"store"},
+    "referencing": {"oci"},
     "requests": {"store"},
     "rich": {"modelpack_cli"},
+    "sigstore": {"trust"},
     "typer": {"modelpack_cli"},
     "urllib3": {"store"},
     "yaml": {"pack", "yamlfile"},

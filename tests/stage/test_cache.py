@@ -11,7 +11,7 @@ from modelpack.errors import CannotVerify, InputError, NotFound
 from modelpack.stage import Cache, Request, collect, fingerprint, leases, names, pins, release, renew, set_pin
 from modelpack.stage.cache import locks_work, pinned
 from modelpack.store import MemoryStore
-from modelpack.trust import AllOf, AnyOf, Attested, InsecureAcceptAnything, KeyIdentity, Policy, PrivateKey, SignedBy
+from modelpack.trust import AllOf, AnyOf, Attested, InsecureAcceptAnything, KeyIdentity, KeylessIdentity, Kind, Policy, PrivateKey, SignedBy
 from tests.stage.models import content, staged
 from tests.unpack.models import model, raw, simple
 
@@ -203,5 +203,11 @@ def test_fingerprints_tell_policies_apart() -> None:
     assert len(set(prints)) == len(policies)
     assert prints == [fingerprint(policy) for policy in policies]
     assert fingerprint(SignedBy(one)) == prints[0]
+    one_more = KeylessIdentity("x", "a@example.org", "https://idp.example")
+    assert fingerprint(SignedBy(one_more)) not in prints
+    assert fingerprint(SignedBy(KeyIdentity(one, until=until))) == prints[6]
+    assert fingerprint(Path("a")) != fingerprint(Path("b"))  # type: ignore[arg-type]  # parts are written like wholes
+    assert fingerprint(frozenset({1, 2})) == fingerprint(frozenset({2, 1}))  # type: ignore[arg-type]  # as above
+    assert fingerprint(Kind.SIGNATURE) != fingerprint("signature")  # type: ignore[arg-type]  # as above
     with pytest.raises(CannotVerify, match="no fingerprint"):
         fingerprint(object())  # type: ignore[arg-type]

@@ -152,9 +152,9 @@ def copy(
     quiet: QuietOption = False,
     progress: ProgressOption = Progress.AUTO,
 ) -> None:
-    """Copy a model between registries and OCI layouts, byte for byte, with its signatures.
+    """Copy a model and its signatures between registries and layouts.
 
-    With --key or --policy they are verified first, and exactly what was verified is copied.
+    It arrives byte for byte. With --key or --policy the signatures are verified first, and exactly what was verified is copied.
 
     \b
     modelpack copy registry.example/ml/minilm:v1 oci:./layout:v1

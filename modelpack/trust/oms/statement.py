@@ -27,6 +27,7 @@ record that ``pull`` leaves in a folder.
 """
 _SIZES = {"sha256": 32, "blake2b": 64}
 _MAX_RESOURCES = 1_000_000
+_MAX_SHARD = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +65,24 @@ class FileList:
             raise CannotVerify(f"the files are hashed with {algorithm[:20]!a}, which is not known here")
         if method not in ("files", "shards"):
             how.fail("method", "files or shards are required")
+        shard = _shard_size(how) if method == "shards" else 0
+        named = f"{algorithm}-sharded-{shard}" if shard else algorithm
         digests: dict[str, bytes] = {}
         for entry in predicate.objects("resources", limit=_MAX_RESOURCES):
             name = entry.text("name")
             _check_name(entry, name, shards=method == "shards")
             if name in digests:
                 entry.fail("name", "stands twice")
-            digests[name] = _digest(entry, algorithm)
+            digests[name] = _digest(entry, algorithm, named)
         listed = cls(
             digests=digests,
             algorithm=algorithm,
-            shard=how.integer("shard_size") if method == "shards" else 0,
+            shard=shard,
             ignored=how.texts("ignore_paths"),
             links=how.flag("allow_symlinks") or False,
         )
         if not digests or statement.subjects[0].digests.get("sha256") != listed.root.hex:
             raise DocumentError("statement", "subject", "its digest is not that of the list of files")
-        if method == "shards" and not listed.shard:
-            how.fail("shard_size", "must not be 0")
         return listed
 
     @property
@@ -143,8 +144,19 @@ def _check_name(entry: Fields, name: str, *, shards: bool) -> None:
         entry.fail("name", "a relative path in its shortest form is required")
 
 
-def _digest(entry: Fields, algorithm: str) -> bytes:
-    if entry.text("algorithm", algorithm) != algorithm:
+def _shard_size(how: Fields) -> int:
+    """Bytes. The reference implementation writes ``1000000000.0``: in protobuf's Struct every number is a double."""
+    size = how.value.get("shard_size")
+    if isinstance(size, float) and size.is_integer() and size <= _MAX_SHARD:
+        size = int(size)
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= _MAX_SHARD:
+        how.fail("shard_size", "a number of bytes is required")
+    return size
+
+
+def _digest(entry: Fields, algorithm: str, named: str) -> bytes:
+    """``named`` is what the reference implementation calls the algorithm where it hashes shards."""
+    if entry.text("algorithm", algorithm) not in (algorithm, named):
         entry.fail("algorithm", f"{algorithm} is required, as for the others")
     text = entry.text("digest")
     if len(text) != 2 * _SIZES[algorithm] or text.strip("0123456789abcdef"):

@@ -56,9 +56,10 @@ def verify(
     progress: ProgressOption = Progress.AUTO,
     store: StoreOption = None,
 ) -> None:
-    """Find out who vouches for a model; exit 1 if not those who must.
+    """Find out who vouches for a model.
 
-    The tag is resolved once, and the digest that is printed is what was verified. No weights are read, except with --bundle.
+    The exit code is 1 if those who must do not. The tag is resolved once, and the digest that is printed is
+    what was verified. No weights are read, unless it is files on disk that are verified.
 
     \b
     modelpack verify registry.example/ml/minilm:v1 --key signer.pub
@@ -108,9 +109,10 @@ def tree(
     quiet: QuietOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Show what is attached to a model: signatures, attestations, documents, and what is attached to those.
+    """Show what is attached to a model, and who signed it.
 
-    With --key or --policy, each signature has its verdict; without, all that is told is what is there.
+    Signatures, attestations, documents, and what is attached to those. With --key or --policy, each signature has its verdict;
+    without, all that is told is what is there.
 
     \b
     modelpack tree registry.example/ml/minilm:v1
