@@ -34,6 +34,7 @@ COMMANDS = [
     "logout",
     "serve",
     "version",
+    "stage",
     "key",
 ]
 

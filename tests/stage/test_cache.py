@@ -11,7 +11,18 @@ from modelpack.errors import CannotVerify, InputError, NotFound
 from modelpack.stage import Cache, Request, collect, fingerprint, leases, names, pins, release, renew, set_pin
 from modelpack.stage.cache import locks_work, pinned
 from modelpack.store import MemoryStore
-from modelpack.trust import AllOf, AnyOf, Attested, InsecureAcceptAnything, KeyIdentity, KeylessIdentity, Kind, Policy, PrivateKey, SignedBy
+from modelpack.trust import (
+    AllOf,
+    AnyOf,
+    Attested,
+    InsecureAcceptAnything,
+    KeyIdentity,
+    KeylessIdentity,
+    Kind,
+    Policy,
+    PrivateKey,
+    SignedBy,
+)
 from tests.stage.models import content, staged
 from tests.unpack.models import model, raw, simple
 

@@ -24,10 +24,18 @@ class Staging(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+class Default(Command):
+    """Its name is nobody's business: it is left out of the help."""
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write how it is called."""
+        formatter.write_usage(ctx.parent.command_path, " ".join(self.collect_usage_pieces(ctx)))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(cls=Staging, rich_markup_mode=None, help="Fill a node cache with a verified model.")
-    group.command(_DEFAULT, cls=Command, hidden=True)(connects(trusts(staging.model)))
+    group.command(_DEFAULT, cls=Default, hidden=True)(connects(trusts(staging.model)))
     group.command("gc", cls=Command)(keeping.gc)
     group.command("rollback", cls=Command)(keeping.rollback)
     group.command("status", cls=Command)(keeping.status)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TERMINATION = Path("/dev/termination-log")
 CacheOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="The node cache, one volume.")]
-NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="The link in DIR that is to lead to it.")]
+NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="The link in DIR that leads to it.")]
 _LOGS = ("text", "json")
 
 
@@ -78,7 +78,7 @@ def model(
     """Fill a node cache with a verified model; DIR/current then leads to its files.
 
     Signatures are verified each time, hits too. What is there and unchanged is not fetched again, and several that stage the
-    same model at once fetch it once. Subcommands: gc, rollback, status, pin, lease (modelpack stage gc --help).
+    same model at once fetch it once. There are also stage gc, rollback, status, pin and lease.
 
     \b
     modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub
