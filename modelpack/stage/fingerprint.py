@@ -21,7 +21,9 @@ def fingerprint(policy: Policy) -> str:
 def _written(value: object) -> str:
     """Text that is different for different values: every part says its kind and is delimited."""
     if is_dataclass(value) and not isinstance(value, type):
-        inside = ",".join(f"{item.name}={_written(getattr(value, item.name))}" for item in fields(value) if item.compare)
+        inside = ",".join(
+            f"{item.name}={_written(getattr(value, item.name))}" for item in fields(value) if item.compare
+        )
         return f"{type(value).__name__}({inside})"
     match value:
         case None | bool() | int() | float():
