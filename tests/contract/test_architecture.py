@@ -18,7 +18,7 @@ ORDER = (
     {"oci"},
     {"formats"},
     {"store"},
-    {"pack", "unpack", "trust", "serve"},
+    {"pack", "unpack", "trust", "scan", "serve"},
     {"attest"},
     {"stage", "audit"},
     {"facade"},
@@ -29,6 +29,7 @@ RANK = {layer: rank for rank, layers in enumerate(ORDER) for layer in layers}
 
 OWNERS = {
     "huggingface_hub": {"pack"},
+    "jinja2": {"scan"},
     "jsonschema": {"oci"},
     "oras": {"store"},
     "requests": {"store"},
