@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from modelpack_cli import environment
-from modelpack_cli.commands import inspect, local, login, move, pack, serve
+from modelpack_cli.commands import inspect, local, login, move, pack, scan, serve
 from modelpack_cli.options import FormatOption
 from modelpack_cli.output import Format, as_json, flush, note, result
 
@@ -73,12 +73,13 @@ app = typer.Typer(
     modelpack push registry.example/ml/minilm:v1               send it to its registry
     modelpack pull registry.example/ml/minilm:v1 -o ./model    get its files back, verified
     modelpack inspect registry.example/ml/minilm:v1            what is in it, without the weights
+    modelpack scan ./model                                     what is unsafe in its files, without loading them
 
     Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 2 wrong input, 3 malformed document,
     4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, inspect, local, login, serve):
+for group in (pack, move, inspect, scan, local, login, serve):
     group.register(app)
 
 
