@@ -87,7 +87,7 @@ def scan_content(look: Look, source: ByteSource, name: str) -> None:
 
 
 def _scan(look: Look, source: ByteSource, head: bytes, name: str) -> None:
-    code, what = program_kind(head, name)
+    code, what = program_kind(head, source.size, name)
     if code:
         look.format = "program"
         if not (look.torchscript and "code/" in name):  # told once for the archive

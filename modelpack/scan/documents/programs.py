@@ -16,12 +16,12 @@ _NATIVE = {
 _SCRIPTS = (".bat", ".cmd", ".ps1", ".vbs", ".sh", ".bash", ".csh", ".fish", ".command")
 
 
-def program_kind(head: bytes, name: str) -> tuple[str, str]:
+def program_kind(head: bytes, size: int, name: str) -> tuple[str, str]:
     """The code of a finding and what the file is; two empty texts if it is no program."""
     for magic, what in _NATIVE.items():
         if head.startswith(magic):
             return "SCAN-NATIVE", what
-    if head.startswith(b"MZ") and _is_pe(head):
+    if head.startswith(b"MZ") and _is_pe(head, size):
         return "SCAN-NATIVE", "a Windows program or library"
     if head.startswith(b"#!") and head[2:64].lstrip().startswith(b"/"):
         return "SCAN-SCRIPT", f"a script for {head[2:64].split(maxsplit=1)[0].decode(errors='replace')}"
@@ -30,7 +30,7 @@ def program_kind(head: bytes, name: str) -> tuple[str, str]:
     return ("SCAN-PYTHON", "Python code") if name.lower().endswith((".py", ".pyc", ".pyw")) else ("", "")
 
 
-def _is_pe(head: bytes) -> bool:
+def _is_pe(head: bytes, size: int) -> bool:
     """``MZ`` alone may be the begin of anything: the PE header must be where it is said to be, if that was read."""
     begin = int.from_bytes(head[60:64], "little")
-    return begin + 4 > len(head) >= 64 or head[begin : begin + 4] == b"PE\x00\x00"
+    return head[begin : begin + 4] == b"PE\x00\x00" or len(head) <= begin < size

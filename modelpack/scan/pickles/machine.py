@@ -132,11 +132,11 @@ class _Machine:
     # names and calls
 
     def _name(self, module: Value | None, name: Value | None) -> None:
+        self.walk.names += 1
         if not isinstance(module, str) or not isinstance(name, str):
             self._find("SCAN-PICKLE-NAME", "imports something whose name is computed, too long or not text")
             self._push(UNKNOWN)
             return
-        self.walk.names += 1
         code = judge(module, name, torchscript=self._torchscript)
         if code:
             self._find(code, f"imports {module[:100]}.{name[:100]}")
@@ -179,9 +179,9 @@ class _Machine:
 
     def inst(self) -> None:
         module, name = (_utf8(self.tape.line()) for _ in range(2))
-        items = self._pop_mark()
-        self._name(module, name)
-        self._called(self._pop(), small_tuple(items))
+        self._name(module, name)  # Python's own reader imports before it looks for the mark
+        what = self._stack.pop()
+        self._called(what, small_tuple(self._pop_mark()))
 
     def build(self) -> None:
         state, made = self._pop(), self._top()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from modelpack.formats import ByteSource
 from modelpack.scan.looking import Look
 from modelpack.scan.pickles.machine import Walk, walk_pickle
@@ -12,6 +14,7 @@ LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 _LEGACY_PICKLES = 5
 _MAX_PICKLES = 10_000
+_PLAUSIBLE = re.compile(r"imports [\w.]+", re.ASCII)
 
 
 def scan_pickles(look: Look, source: ByteSource, *, certain: bool) -> bool:
@@ -77,9 +80,11 @@ def _scan_more(look: Look, tape: Tape, *, legacy: bool) -> bool:
 
 
 def _scan_as_plain(look: Look, source: ByteSource) -> None:
-    """``pickle.load`` takes joblib's raw arrays for opcodes: what it would be led to call counts as well."""
+    """``pickle.load`` takes joblib's raw arrays for opcodes: what it would be led to import or call counts as well.
+
+    Numbers can look like an import by chance, but hardly with names that a module could have.
+    """
     walk = _walk(look, Tape(source), arrays=False)
     for code, at, message in walk.found:
-        # Numbers that happen to look like an import are not likely to have the form of names.
-        if code not in ("SCAN-PICKLE-NAME", "SCAN-PICKLE-EXTENSION"):
+        if code != "SCAN-PICKLE-EXTENSION" and (code != "SCAN-PICKLE-NAME" or _PLAUSIBLE.fullmatch(message)):
             look.report(code, message, f"byte {at}")
