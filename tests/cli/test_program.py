@@ -22,6 +22,7 @@ COMMANDS = [
     "pull",
     "copy",
     "inspect",
+    "scan",
     "ls",
     "tag",
     "rm",
@@ -52,7 +53,7 @@ def test_every_command_has_help(command: str) -> None:
     assert all(re.search(r"\S  +\S", line) or len(line) > 28 for line in options), "an option without words"
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("serve", "prune", "version")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("serve", "scan", "prune", "version")])
 def test_connection_options_have_a_list_of_their_own(command: str) -> None:
     own, title, shared = modelpack(command, "--help").done().out.partition("\nConnection:\n")
     assert title

@@ -119,7 +119,8 @@ LLAMA_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
 TOOLS_TEMPLATE = (
-    "{%- macro show(tool) -%}{{ tool.function | tojson(indent=4) }}{%- endmacro -%}{%- set ns = namespace(last=messages|length - 1) -%}"
+    "{%- macro show(tool) -%}{{ tool.function | tojson(indent=4) }}{%- endmacro -%}"
+    "{%- set ns = namespace(last=messages|length - 1) -%}"
     "{%- for m in messages[::-1] -%}{%- if m.content is string and not m.content.startswith('<tool>') -%}"
     "{%- set ns.last = (messages|length - 1) - loop.index0 -%}{%- break -%}{%- endif -%}{%- endfor -%}"
     "{{- strftime_now('%d %b %Y') -}}{%- for tool in tools or [] -%}{{ show(tool) }}{%- endfor -%}"

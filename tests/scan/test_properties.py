@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelpack.errors import DocumentError
 from modelpack.scan import CODES, Limits, Report, scan_files
+from modelpack.scan.looking import Budget
 from modelpack.scan.pickles import ALLOWED
 from modelpack.scan.sources import CODECS, Data, Inflated
-from modelpack.scan.looking import Budget
 from tests.scan import benign, hostile_files, hostile_pickles
 from tests.scan.build import EVIL, codes, scan
 from tests.scan.test_hostile import wanted_by_python
@@ -122,13 +124,9 @@ def check_against_python(data: bytes) -> None:
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.binary(max_size=200))
 def test_decoders_of_anything(codec: str, data: bytes) -> None:
-    from modelpack.errors import DocumentError
-
     inflated = Inflated(Data(data), codec, Budget.of(SMALL))
-    try:
+    with contextlib.suppress(DocumentError):
         assert len(inflated.read_at(0, 100)) <= inflated.size
-    except DocumentError:
-        pass
 
 
 @pytest.mark.parametrize("kind", ["ones", "marks", "nested", "lists", "lines", "frames"])
