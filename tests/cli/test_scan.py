@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from modelpack.scan import CODES
 from tests.cli.program import modelpack, program
 from tests.scan.benign import TORCHSCRIPT
 from tests.scan.build import BENIGN, EVIL, torch_zip
-
-REMEDY = "SCAN-PICKLE-SYSTEM: Do not load the file. Ask its publisher for safetensors, or convert it in a sandbox."
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_findings_with_their_remedies(model: Path) -> None:
         ["evil.pkl"],
         ["SEVERITY", "CODE", "WHERE", "WHAT"],
         ["high", "SCAN-PICKLE-SYSTEM", "byte", "14", "imports", "os.system"],
-        REMEDY.split(),
+        ["SCAN-PICKLE-SYSTEM:", *CODES["SCAN-PICKLE-SYSTEM"].remedy.split()],
     ]
     assert ran.last == "findings: 3 files, 2 findings, 0 not checked"
     assert "--explain" in ran.err

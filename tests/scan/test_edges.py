@@ -205,15 +205,9 @@ def test_going_back_decodes_again_and_costs_again() -> None:
     for offset in (0, 5 << 20, 9 << 20, 100, len(content) - 5):
         assert inflated.read_at(offset, 10) == content[offset : offset + 10]
     assert budget.inflated < before - len(content)
-
-    def read_on() -> None:
-        for _ in range(20):
-            inflated.read_at(0, 10)
-            assert inflated.size == len(content)
-            inflated.read_at(len(content) - 1, 1)
-
+    budget.inflated = 0
     with pytest.raises(TooMuch):
-        read_on()
+        inflated.read_at(0, 10)
 
 
 def test_called_names_keep_their_arguments() -> None:
