@@ -17,7 +17,7 @@ from tests.real.tools import run
 SBOM = "https://cyclonedx.org/bom"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vouched(distribution: Registry, publish: Publish, owner: Holder, cosign: Cosign) -> Published:
     """A model with everything that is attached by us and by cosign, in a registry without the referrers API."""
     model = publish(distribution)
