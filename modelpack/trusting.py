@@ -334,4 +334,6 @@ def _read(path: Path) -> bytes:
             raw = file.read(MAX_BUNDLE + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise InputError(f"{str(path)[:80]!a} cannot be the name of a file") from None
     return raw

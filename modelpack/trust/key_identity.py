@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from modelpack.errors import BadSignature, CannotVerify, UntrustedIdentity
+from modelpack.errors import BadSignature, CannotVerify, InputError, UntrustedIdentity
 from modelpack.trust.keys import PublicKey
 from modelpack.trust.oms import oms_hint
 from modelpack.trust.seal import Circumstances, Form, Seal, Voucher
@@ -16,6 +16,7 @@ class KeyIdentity:
     """Trust in a key, until a time if one is given: what is verified later does not count, whenever it was signed.
 
     ``pss`` also accepts RSA-PSS, which cosign does not. An :class:`Identity` for Sigstore's formats; Notary's know no bare keys.
+    Raises InputError for a time without a time zone.
     """
 
     key: PublicKey
@@ -25,6 +26,8 @@ class KeyIdentity:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"key {self.key.fingerprint[:16]}")
+        if self.until is not None and self.until.tzinfo is None:
+            raise InputError(f"{self.name}: a time without a time zone")
 
     def check(self, seal: Seal, circumstances: Circumstances) -> Voucher:
         """Verify with the key, whatever hint the seal gives."""

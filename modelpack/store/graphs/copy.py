@@ -147,6 +147,8 @@ class _Mover:
         # One that refers is pushed again even so: an earlier run may have ended before it was attached.
         if document.refers or not self.target.exists(document.descriptor):
             self.target.push(document.descriptor, self.source.source(document.descriptor))
+        if document.tag:
+            self.target.tag(document.descriptor, document.tag)
 
     def _count(self, name: str, size: int) -> Count:
         """Tells the observer of passing bytes, and ends what still moves in other threads when the copy has failed."""

@@ -8,12 +8,16 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from modelpack.errors import BadSignature, InputError
 from modelpack.store import CHUNK, Event, Observer, counter, each, ignore
 from modelpack.trust.oms.statement import FileList
 
 _MAX_FILES = 1_000_000
+_Piece: TypeAlias = tuple[str, PurePosixPath, int, int]
+"""Name, file, start and end of what is hashed on its own."""
+
 _MARKER = ".modelpack.json"
 """The record that ``pull`` leaves: nobody loads it, and signatures that others made do not know of it."""
 
@@ -39,7 +43,9 @@ def check_folder(
     if ignore_unsigned:
         known = {name if not listed.shard else name.rsplit(":", 2)[0] for name in listed.digests}
         files = [path for path in files if str(path) in known]
-    pieces = [piece for path in files for piece in _pieces(folder, path, listed.shard)]
+    pieces: list[_Piece] = []
+    for path in files:
+        pieces += _pieces(folder, path, listed.shard, _MAX_FILES - len(pieces))
     observe(Event("plan", "", sum(end - start for _, _, start, end in pieces)))
     hashed = each(partial(_hash, folder, listed.algorithm, observe), pieces, jobs)
     found = {name: digest for (name, _, _, _), digest in zip(pieces, hashed, strict=True)}
@@ -67,7 +73,7 @@ def _files(folder: Path, ignored: set[PurePosixPath], *, links: bool) -> Iterato
                 raise InputError(f"{folder / path} is a symbolic link, which the signature does not allow")
             if entry.is_dir(follow_symlinks=False):
                 todo.append(path)
-            elif stat.S_ISREG(entry.stat().st_mode):
+            elif stat.S_ISREG(_status(folder / path).st_mode):
                 found.append(path)
             else:
                 raise InputError(f"{folder / path} is not a regular file")
@@ -76,18 +82,25 @@ def _files(folder: Path, ignored: set[PurePosixPath], *, links: bool) -> Iterato
     yield from sorted(found)
 
 
-def _pieces(folder: Path, path: PurePosixPath, shard: int) -> Iterator[tuple[str, PurePosixPath, int, int]]:
-    """Name, file, start and end of what is hashed on its own."""
-    size = (folder / path).stat().st_size
+def _pieces(folder: Path, path: PurePosixPath, shard: int, limit: int) -> list[_Piece]:
+    """What is hashed on its own. Raises BadSignature if that is more than anybody signs."""
+    size = _status(folder / path).st_size
     if not shard:
-        yield str(path), path, 0, size
-        return
-    for start in range(0, size, shard):
-        end = min(start + shard, size)
-        yield f"{path}:{start}:{end}", path, start, end
+        return [(str(path), path, 0, size)]
+    starts = range(0, size, shard)
+    if len(starts) > limit:
+        raise BadSignature(f"{folder / path} has more than {limit} pieces of {shard} bytes")
+    return [(f"{path}:{start}:{min(start + shard, size)}", path, start, min(start + shard, size)) for start in starts]
 
 
-def _hash(folder: Path, algorithm: str, observe: Observer, piece: tuple[str, PurePosixPath, int, int]) -> bytes:
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _hash(folder: Path, algorithm: str, observe: Observer, piece: _Piece) -> bytes:
     name, path, start, end = piece
     count = counter(observe, name, end - start)
     hasher = hashlib.new(algorithm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Self
 from modelpack.errors import DocumentError, InputError, ModelPackError, PolicyViolation
 from modelpack.oci import JSON, Reference
 from modelpack.oci.fields import Fields
-from modelpack.trust.envelope import only
 from modelpack.trust.policy.identities import identity
+from modelpack.trust.policy.members import members
 from modelpack.trust.policy.moments import moment
 from modelpack.trust.policy.requirements import AllOf, AnyOf, Attested, InsecureAcceptAnything, Policy, SignedBy
 from modelpack.trust.policy.scopes import Scope
@@ -20,6 +21,8 @@ from modelpack.yamlfile import Tree, load_yaml
 
 MAX_POLICY = 1 << 20
 _MAX_PARTS = 1000
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}")
+"""What an identity can be called: its name stands in messages of one line."""
 
 PREDICATES = {
     "slsaprovenance": "https://slsa.dev/provenance/v0.2",
@@ -57,10 +60,11 @@ class PolicyFile:
         except UnicodeDecodeError as error:
             raise DocumentError(name, "", f"not UTF-8 at byte {error.start}") from None
         root = _object(load_yaml(text, name), name)
-        only(root, "version", "identities", "rules")
-        if root.value.get("version") != 1:
+        members(root, "version", "identities", "rules")
+        if root.integer("version") != 1:
             root.fail("version", "1 is required")
-        known = {key: _identity(root.object("identities"), key, read) for key in root.object("identities").value}
+        identities = root.object("identities")
+        known = {key: _identity(identities, key, read) for key in identities.value}
         rules = tuple(_rule(entry, known) for entry in root.objects("rules", limit=_MAX_PARTS))
         if not rules:
             root.fail("rules", "at least one rule is required")
@@ -86,6 +90,8 @@ def _read(path: Path, limit: int) -> bytes:
             data = file.read(limit + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise InputError(f"{str(path)[:80]!a} cannot be the name of a file") from None
     if len(data) > limit:
         raise InputError(f"{path} is longer than the {limit} bytes allowed")
     return data
@@ -109,6 +115,8 @@ def _json(tree: Tree) -> JSON:
 
 
 def _identity(identities: Fields, key: str, read: Callable[[str], bytes]) -> Identity:
+    if not _NAME.fullmatch(key):
+        identities.fail(key, "a name of 1 to 100 characters, without control characters, is required")
     fields = identities.object(key)
     try:
         return identity(key, fields, read)
@@ -119,7 +127,7 @@ def _identity(identities: Fields, key: str, read: Callable[[str], bytes]) -> Ide
 
 
 def _rule(fields: Fields, known: Mapping[str, Identity]) -> tuple[Scope, Policy]:
-    only(fields, "scope", "require")
+    members(fields, "scope", "require")
     try:
         scope = Scope.parse(fields.text("scope"))
     except InputError as error:
@@ -129,7 +137,7 @@ def _rule(fields: Fields, known: Mapping[str, Identity]) -> tuple[Scope, Policy]
 
 def _policy(fields: Fields, known: Mapping[str, Identity]) -> Policy:
     """Exactly one requirement; ``all`` and ``any`` hold several."""
-    only(fields, "signed", "attested", "all", "any", "insecureAcceptAnything")
+    members(fields, "signed", "attested", "all", "any", "insecureAcceptAnything")
     if len(fields.value) != 1:
         fields.fail("", "exactly one of signed, attested, all, any, insecureAcceptAnything is required")
     try:
@@ -150,7 +158,7 @@ def _policy(fields: Fields, known: Mapping[str, Identity]) -> Policy:
 
 
 def _signed(fields: Fields, known: Mapping[str, Identity]) -> Policy:
-    only(fields, "by", "threshold", "after", "modelSignatures")
+    members(fields, "by", "threshold", "after", "modelSignatures")
     return SignedBy(
         *_by(fields, known),
         threshold=fields.integer("threshold") if "threshold" in fields.value else 1,
@@ -160,11 +168,12 @@ def _signed(fields: Fields, known: Mapping[str, Identity]) -> Policy:
 
 
 def _attested(fields: Fields, known: Mapping[str, Identity]) -> Policy:
-    only(fields, "type", "by", "threshold", "after", "where")
+    members(fields, "type", "by", "threshold", "after", "where")
     kind = fields.text("type")
-    wanted = {
-        path: tuple(value) if isinstance(value, list) else value for path, value in fields.object("where").value.items()
-    }
+    conditions = fields.object("where").value
+    if any(value == [] for value in conditions.values()):
+        fields.fail("where", "a list without values can never be satisfied")
+    wanted = {path: tuple(value) if isinstance(value, list) else value for path, value in conditions.items()}
     return Attested(
         PREDICATES.get(kind, kind),
         *_by(fields, known),

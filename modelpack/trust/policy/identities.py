@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from modelpack.oci.fields import Fields
-from modelpack.trust.envelope import only
 from modelpack.trust.key_identity import KeyIdentity
 from modelpack.trust.keyless import KeylessIdentity
 from modelpack.trust.keys import PublicKey
 from modelpack.trust.notary import NotaryIdentity
+from modelpack.trust.policy.members import members
 from modelpack.trust.policy.moments import moment
 from modelpack.trust.seal import Identity
 from modelpack.trust.x509 import Certificate, CertificateIdentity, load_certificates, load_crls, load_roots
@@ -20,7 +20,7 @@ Read: TypeAlias = Callable[[str], bytes]
 
 def identity(name: str, fields: Fields, read: Callable[[str], bytes]) -> Identity:
     """One entry of ``identities``. Raises DocumentError, InputError; ``read`` gives the files that it names."""
-    only(fields, *_BUILDERS)
+    members(fields, *_BUILDERS)
     if len(fields.value) != 1:
         fields.fail("", f"exactly one of {', '.join(_BUILDERS)} is required")
     kind = next(iter(fields.value))
@@ -28,14 +28,14 @@ def identity(name: str, fields: Fields, read: Callable[[str], bytes]) -> Identit
 
 
 def _key(name: str, fields: Fields, read: Callable[[str], bytes]) -> Identity:
-    only(fields, "file", "pem", "until", "rsaPss")
+    members(fields, "file", "pem", "until", "rsaPss")
     key = PublicKey.load(content(fields, "file", "pem", read), fields.text("file", "") or f"{fields.path}.pem")
     return KeyIdentity(key, name, moment(fields, "until"), fields.flag("rsaPss") or False)
 
 
 def _certificate(name: str, fields: Fields, read: Read) -> Identity:
     """A name in certificates below some roots, in Sigstore bundles and cosign's first layout."""
-    only(fields, "roots", "intermediates", "subject", "san", "tsaRoots", "crls", "requireRevocation", "rsaPss")
+    members(fields, "roots", "intermediates", "subject", "san", "tsaRoots", "crls", "requireRevocation", "rsaPss")
     return CertificateIdentity(
         name,
         _certificates(fields, "roots", read),
@@ -53,7 +53,7 @@ def _certificate(name: str, fields: Fields, read: Read) -> Identity:
 
 def _keyless(name: str, fields: Fields, read: Read) -> Identity:
     """An account at an identity provider."""
-    only(fields, "identity", "identityRegexp", "issuer", "issuerRegexp", "trustedRoot")
+    members(fields, "identity", "identityRegexp", "issuer", "issuerRegexp", "trustedRoot")
     return KeylessIdentity(
         name,
         fields.text("identity", ""),
@@ -66,7 +66,7 @@ def _keyless(name: str, fields: Fields, read: Read) -> Identity:
 
 def _notary(name: str, fields: Fields, read: Read) -> Identity:
     """A subject below some roots, in signatures of the Notary Project."""
-    only(fields, "roots", "subject", "tsaRoots", "crls")
+    members(fields, "roots", "subject", "tsaRoots", "crls")
     return NotaryIdentity.pinned(
         name,
         _certificates(fields, "roots", read),

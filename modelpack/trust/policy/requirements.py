@@ -55,7 +55,7 @@ class SignedBy:
         model_signatures: bool = False,
     ) -> None:
         identities = tuple(map(_identity, by))
-        _check_threshold(identities, threshold)
+        _check(identities, threshold, after)
         object.__setattr__(self, "identities", identities)
         object.__setattr__(self, "threshold", threshold)
         object.__setattr__(self, "after", after)
@@ -74,6 +74,8 @@ class Attested:
     """At least ``threshold`` of some identities state something of one kind about the manifest.
 
     ``where`` are values that the predicate must have, by path (``runDetails.builder.id``); a tuple allows any of several.
+
+    Raises InputError as :class:`SignedBy`, and for a type or a path that is empty.
     """
 
     predicate_type: str
@@ -91,8 +93,10 @@ class Attested:
         where: Mapping[str, JSON | tuple[JSON, ...]] | None = None,
     ) -> None:
         identities = tuple(map(_identity, by))
-        _check_threshold(identities, threshold)
+        _check(identities, threshold, after)
         wanted = {path: value if isinstance(value, tuple) else (value,) for path, value in (where or {}).items()}
+        if not predicate_type or not all(wanted) or not all(wanted.values()):
+            raise InputError("an attestation needs a type, and each condition a path and a value")
         object.__setattr__(self, "predicate_type", predicate_type)
         object.__setattr__(self, "identities", identities)
         object.__setattr__(self, "threshold", threshold)
@@ -177,9 +181,15 @@ def _check_some(policies: tuple[Policy, ...]) -> None:
         )
 
 
-def _check_threshold(identities: tuple[Identity, ...], threshold: int) -> None:
-    if not 1 <= threshold <= max(len(identities), 1) or not identities:
-        raise InputError(f"{threshold} of {len(identities)} identities cannot be required")
+def _check(identities: tuple[Identity, ...], threshold: int, after: datetime | None) -> None:
+    """Refuse what nobody can satisfy, and times that mean another moment elsewhere."""
+    names = {identity.name for identity in identities}
+    if not names:
+        raise InputError("nobody is named who could satisfy this")
+    if not 1 <= threshold <= len(names):
+        raise InputError(f"{threshold} of {len(names)} identities cannot be required")
+    if after is not None and after.tzinfo is None:
+        raise InputError("a time without a time zone")
 
 
 def _missing(identities: tuple[Identity, ...], threshold: int, after: datetime | None, found: list[Signature]) -> str:
@@ -193,7 +203,7 @@ def _missing(identities: tuple[Identity, ...], threshold: int, after: datetime |
     }
     if len(keys) >= threshold:
         return ""
-    when = f" after {after:%Y-%m-%d}" if after else ""
+    when = f" after {after:%Y-%m-%d} by a trusted clock" if after else ""
     if len(names) == 1:
         return names[0] + when
     return f"{threshold} of {', '.join(names)}{when}" if threshold > 1 else f"one of {', '.join(names)}{when}"
@@ -209,8 +219,16 @@ def _has(predicate: JSONObject, path: str, wanted: tuple[JSON, ...]) -> bool:
         if not isinstance(value, dict) or step not in value:
             return False
         value = value[step]
-    # 1 is not true, though Python says so.
-    return any(value == one and type(value) is type(one) for one in wanted)
+    return any(_same(value, one) for one in wanted)
+
+
+def _same(value: JSON, other: JSON) -> bool:
+    """Equality of JSON: 1 is neither true nor 1.0, though Python says so."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(_same(value[key], other[key]) for key in value)
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_same, value, other))
+    return type(value) is type(other) and value == other
 
 
 def _either(wanted: tuple[JSON, ...]) -> str:

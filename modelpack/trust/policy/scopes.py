@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Self
 
-from modelpack.errors import InputError
+from modelpack.errors import InputError, InvalidReference
+from modelpack.oci import Reference
 
-_SCOPE = re.compile(r"[A-Za-z0-9\[\]:._-]+(?:/[a-z0-9._-]+)*(?:/\*)?")
+_BELOW = "/*"
+_HINT = "'*', 'host/path/*', 'host/repository' or 'oci:*'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,21 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a scope. Raises InputError."""
-        if text not in ("*", "oci:*") and not _SCOPE.fullmatch(text):
-            raise InputError(f"{text[:80]!a} is not a scope", hint="'*', 'host/path/*', 'host/repository' or 'oci:*'")
+        """Read a scope. Raises InputError; also for one that no repository lies in, because its name in full is another one."""
+        if text in ("*", "oci:*"):
+            return cls(text)
+        base = text.removesuffix(_BELOW)
+        below = "/a/b" if base != text else ""
+        try:
+            found = Reference.parse(base + below)
+        except InvalidReference:
+            raise InputError(f"{text[:80]!a} is not a scope", hint=_HINT) from None
+        # A layout's path can lead anywhere (`models/../other`), so that only all of them can have a rule.
+        if found.layout or found.tag or found.digest:
+            raise InputError(f"{text[:80]!a} is not a scope", hint=_HINT)
+        full = f"{found.registry}/{found.repository}".removesuffix(below) + (_BELOW if below else "")
+        if full != text:
+            raise InputError(f"{text[:80]!a} is not a name in full", hint=f"repositories there are called {full}")
         return cls(text)
 
     def __str__(self) -> str:
