@@ -10,7 +10,22 @@
 """
 
 from modelpack.access import Access
-from modelpack.api import copy, fetch, inspect, list_models, list_names, login, logout, pull, push, remove, tag
+from modelpack.api import (
+    copy,
+    fetch,
+    inspect,
+    list_models,
+    list_names,
+    login,
+    logout,
+    pull,
+    push,
+    remove,
+    tag,
+    unpack,
+)
+from modelpack.attest import provenance
+from modelpack.attesting import agreement, attest_model
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -19,14 +34,29 @@ from modelpack.errors import (
     InputError,
     ModelPackError,
     NotFound,
+    PolicyViolation,
     StoreError,
     Unavailable,
+    VerificationError,
 )
 from modelpack.inspection import Inspection
 from modelpack.oci import Digest, Kind, ModelConfig, Reference
 from modelpack.pack import Layout, Packed
 from modelpack.packing import HubAccess, Prepared, pack, prepare
 from modelpack.store import TLS, Credential, DockerConfig, Event, HttpOptions, LayoutStore, StaticCredentials
+from modelpack.trust import (
+    AllOf,
+    AnyOf,
+    Attested,
+    Evidence,
+    InsecureAcceptAnything,
+    PolicyFile,
+    PrivateKey,
+    PublicKey,
+    SignedBy,
+    Verified,
+)
+from modelpack.trusting import attest, evidence, sign, sign_keyless, tree, verify, verify_files
 
 __version__ = "0.1.0"
 
@@ -34,6 +64,9 @@ __all__ = [
     "TLS",
     "Access",
     "AccessDenied",
+    "AllOf",
+    "AnyOf",
+    "Attested",
     "ContentError",
     "Credential",
     "Digest",
@@ -41,9 +74,11 @@ __all__ = [
     "DockerConfig",
     "DocumentError",
     "Event",
+    "Evidence",
     "HttpOptions",
     "HubAccess",
     "InputError",
+    "InsecureAcceptAnything",
     "Inspection",
     "Kind",
     "Layout",
@@ -52,13 +87,24 @@ __all__ = [
     "ModelPackError",
     "NotFound",
     "Packed",
+    "PolicyFile",
+    "PolicyViolation",
     "Prepared",
+    "PrivateKey",
+    "PublicKey",
     "Reference",
+    "SignedBy",
     "StaticCredentials",
     "StoreError",
     "Unavailable",
+    "VerificationError",
+    "Verified",
     "__version__",
+    "agreement",
+    "attest",
+    "attest_model",
     "copy",
+    "evidence",
     "fetch",
     "inspect",
     "list_models",
@@ -67,8 +113,15 @@ __all__ = [
     "logout",
     "pack",
     "prepare",
+    "provenance",
     "pull",
     "push",
     "remove",
+    "sign",
+    "sign_keyless",
     "tag",
+    "tree",
+    "unpack",
+    "verify",
+    "verify_files",
 ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from modelpack.oci import Reference
+from modelpack.errors import NotFound
+from modelpack.oci import Descriptor, Reference
 from modelpack.store import (
     Credentials,
     DigestCache,
@@ -58,3 +59,19 @@ class Access:
         if where.layout:
             return LayoutStore(Path(where.layout), create=create)
         return RegistryStore(self.registry(where.registry), where.repository)
+
+
+def resolve(store: Store, where: Reference) -> Descriptor:
+    """What a reference names in its store, or an error in its own words instead of HTTP's. Raises NotFound and the store's."""
+    try:
+        return store.resolve(where.name)
+    except NotFound as error:
+        if where.layout:
+            raise
+        place = f"{where.registry}/{where.repository}"
+        raise NotFound(f"there is no {where.name} in {place}", hint=f"modelpack ls {place} shows its tags") from error
+
+
+def local_name(where: Reference) -> str:
+    """What a local store is asked for: a digest says more than the name that stands before it."""
+    return str(where.digest) if where.digest else where.local_name

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modelpack import inspection
-from modelpack.access import Access
+from modelpack import attest, inspection
+from modelpack.access import Access, local_name, resolve
+from modelpack.attest import Inventory
 from modelpack.errors import InputError, InvalidReference, NotFound
 from modelpack.inspection import Inspection, model_manifest, read_config
 from modelpack.kinds import kind_named
-from modelpack.oci import Descriptor, Digest, Index, Kind, Reference
+from modelpack.oci import Descriptor, Digest, Index, Kind, Reference, is_attachment_name
 from modelpack.pack import Packed
 from modelpack.store import (
     Copied,
@@ -27,7 +29,10 @@ from modelpack.store import (
 from modelpack.store import (
     copy as copy_graph,
 )
-from modelpack.unpack import Selection, Unpacked, unpack
+from modelpack.trust import Policy, PolicyFile, Signer, Verified
+from modelpack.trusting import model_signature, sign, verify_at
+from modelpack.unpack import EVERYTHING, Selection, Unpacked
+from modelpack.unpack import unpack as unpack_graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +44,105 @@ class Listed:
     size: int
 
 
-def push(model: Packed | tuple[LayoutStore, str], reference: str, *, access: Access | None = None) -> Copied:
+def push(
+    model: Packed | tuple[LayoutStore, str],
+    reference: str,
+    *,
+    signer: Signer | None = None,
+    attachments: bool = True,
+    access: Access | None = None,
+) -> Copied:
     """Send a packed model, or one of a local store by its name, to a registry (or a layout).
 
-    Content that is there is not sent again. Raises InvalidReference, NotFound, AccessDenied, RegistryError, Unavailable.
+    Content that is there is not sent again. Signatures and whatever else is attached to it follow, unless ``attachments`` is
+    false; with a ``signer`` it is signed there. Raises InvalidReference, NotFound, AccessDenied, RegistryError, Unavailable.
     """
     access = access or Access()
     where = Reference.parse(reference)
     if isinstance(model, tuple):
         source: Store = model[0]
-        descriptor = source.resolve(_local_name(Reference.parse(model[1])))
+        descriptor = source.resolve(local_name(Reference.parse(model[1])))
     else:
         source, descriptor = model.store, model.descriptor
-    return _copy(source, descriptor, where, access)
+    copied = _copy(source, descriptor, where, access, attachments=attachments)
+    if signer is not None:
+        files = model.files if isinstance(model, Packed) else None
+        sign(_exactly(where, descriptor), signer, files=files, access=access)
+    return copied
 
 
-def copy(source: str, target: str, *, access: Access | None = None) -> Copied:
+def copy(
+    source: str,
+    target: str,
+    *,
+    policy: Policy | PolicyFile | None = None,
+    attachments: bool = True,
+    access: Access | None = None,
+) -> Copied:
     """Copy a model, or an index of models, between registries and layouts, byte for byte.
 
-    The source is resolved once; what arrives has the same digest. Raises as :func:`push`.
+    The source is resolved once; what arrives has the same digest, and it is what satisfies the ``policy`` if there is one.
+    Signatures and whatever else is attached follow, unless ``attachments`` is false. Raises as :func:`push` and :func:`verify`.
     """
     access = access or Access()
     where = Reference.parse(source)
     with access.open(where) as store:
         target_reference = Reference.parse(target)
-        return _copy(store, _resolve(store, where), target_reference, access)
+        descriptor = resolve(store, where)
+        if policy is not None:
+            verify_at(store, descriptor, where, policy, access)
+        return _copy(store, descriptor, target_reference, access, attachments=attachments)
 
 
-def fetch(reference: str, into: LayoutStore, *, access: Access | None = None) -> Copied:
-    """Copy a model into a local store, under its full reference. Raises as :func:`push`.
+def fetch(
+    reference: str,
+    into: LayoutStore,
+    *,
+    policy: Policy | PolicyFile | None = None,
+    attachments: bool = True,
+    access: Access | None = None,
+) -> Copied:
+    """Copy a model into a local store, under its full reference. Raises as :func:`copy`.
 
     What is fetched by digest alone is kept under ``host/repository@digest``.
     """
     access = access or Access()
     where = Reference.parse(reference)
     with access.open(where) as store:
-        descriptor = _resolve(store, where)
-        return copy_graph(store, descriptor, into, names=(_kept_as(where),), jobs=access.jobs, observe=access.observe)
+        descriptor = resolve(store, where)
+        if policy is not None:
+            verify_at(store, descriptor, where, policy, access)
+        names = (_kept_as(where),)
+        return copy_graph(
+            store, descriptor, into, names=names, attached=attachments, jobs=access.jobs, observe=access.observe
+        )
 
 
 def pull(
     reference: str,
+    destination: str | Path,
+    *,
+    policy: Policy | PolicyFile,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    kinds: Iterable[str | Kind] = (),
+    force: bool = False,
+    access: Access | None = None,
+) -> Unpacked:
+    """Verify a model and write its files, or some of them, into a folder.
+
+    The tag is resolved once, and what satisfies the ``policy`` is what is unpacked; ``InsecureAcceptAnything()`` checks only
+    that content matches its digest. The other arguments are those of :func:`unpack`; raises as that and :func:`verify`.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    with access.open(where) as store:
+        verified = verify_at(store, resolve(store, where), where, policy, access)
+        return unpack(verified, destination, include=include, exclude=exclude, kinds=kinds, force=force, access=access)
+
+
+def unpack(
+    verified: Verified,
     destination: str | Path,
     *,
     include: Iterable[str] = (),
@@ -88,30 +151,32 @@ def pull(
     force: bool = False,
     access: Access | None = None,
 ) -> Unpacked:
-    """Write a model's files, or some of them, into a folder; every byte is verified before a file has its name.
+    """Write a verified model's files, or some of them, into a folder; every byte is hashed before a file has its name.
 
     ``include`` and ``exclude`` are patterns as for packing (``*.safetensors``, ``onnx/``). A second call goes on where a
     first one was cut off; a newer version replaces an older one in one step. ``force`` allows a folder that holds other files.
+    If the evidence has an OpenSSF Model Signing signature, it is written too, as ``model.sig``.
 
     Raises as :func:`push`, and DigestMismatch, SizeMismatch, UnsafePath, DocumentError, NoSpace, InputError.
     """
     access = access or Access()
-    where = Reference.parse(reference)
     selection = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
-    with access.open(where) as store:
-        manifest = model_manifest(store, _resolve(store, where))
+    with verified.store as store:
+        manifest = model_manifest(store, verified.descriptor)
         config = read_config(store, manifest)
-        return unpack(
+        return unpack_graph(
             store,
             manifest,
             Path(destination),
             selection=selection,
-            reference=str(where),
+            reference=verified.reference,
             force=force,
             jobs=access.jobs,
             observe=access.observe,
             # Some tools leave the configuration empty, or list other things there: then there is nothing to compare.
             config=config if len(config.diff_ids) == len(manifest.layers) else None,
+            # It covers all files: beside some of them it would not verify.
+            besides=model_signature(verified, manifest) if selection == EVERYTHING else (),
         )
 
 
@@ -124,22 +189,41 @@ def inspect(
     UnsupportedFormat.
     """
     access = access or Access()
+    with _finding(reference, local, access) as (store, descriptor, place):
+        return inspection.inspect(store, descriptor, tensors=tensors, jobs=access.jobs), place
+
+
+def inventory(
+    reference: str, *, local: LayoutStore | None = None, access: Access | None = None
+) -> tuple[Inventory, str]:
+    """List what is in a model and what it was made from (:func:`modelpack.attest.inventory`), found as by :func:`inspect`."""
+    access = access or Access()
+    with _finding(reference, local, access) as (store, descriptor, place):
+        return attest.inventory(store, descriptor, reference=reference, jobs=access.jobs), place
+
+
+@contextmanager
+def _finding(reference: str, local: LayoutStore | None, access: Access) -> Iterator[tuple[Store, Descriptor, str]]:
+    """The store that has a model, the model, and a word for the store."""
     where = Reference.parse(reference)
     if local is not None and not where.layout:
         try:
-            descriptor = local.resolve(_local_name(where))
-            return inspection.inspect(local, descriptor, tensors=tensors, jobs=access.jobs), "local store"
+            descriptor = local.resolve(local_name(where))
         except NotFound:
             pass
+        else:
+            yield local, descriptor, "local store"
+            return
     with access.open(where) as store:
-        found = inspection.inspect(store, _resolve(store, where), tensors=tensors, jobs=access.jobs)
-        return found, "layout" if where.layout else "registry"
+        yield store, resolve(store, where), "layout" if where.layout else "registry"
 
 
 def list_models(store: LayoutStore) -> tuple[Listed, ...]:
     """The named models of a layout, by name."""
     found = []
     for name in store.tags():
+        if is_attachment_name(name):
+            continue
         descriptor = store.resolve(name)
         document = store.document(descriptor)
         sizes = (
@@ -169,12 +253,12 @@ def tag(reference: str, name: str, *, local: LayoutStore | None = None, access: 
     """
     where = Reference.parse(reference)
     if local is not None and not where.layout:
-        descriptor = local.resolve(_local_name(where))
+        descriptor = local.resolve(local_name(where))
         local.tag(descriptor, Reference.parse(name).local_name)
         return descriptor.digest
     name = name if where.layout else _tag_of(where, name)
     with (access or Access()).open(where) as store:
-        descriptor = _resolve(store, where)
+        descriptor = resolve(store, where)
         store.tag(descriptor, name)
         return descriptor.digest
 
@@ -213,7 +297,7 @@ def logout(registry: str, *, access: Access) -> None:
     _docker_config(access).erase(_host(registry))
 
 
-def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Access) -> Copied:
+def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Access, *, attachments: bool) -> Copied:
     if where.digest not in (None, descriptor.digest):
         raise InputError(
             f"{descriptor.digest} cannot be stored as {where.digest}", hint="leave the digest out, give a tag"
@@ -221,23 +305,14 @@ def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Acces
     with access.open(where, create=True) as target:
         tag_name = where.tag or ("" if where.digest or where.layout else where.name)
         names = (tag_name,) if tag_name else ()
-        return copy_graph(source, descriptor, target, names=names, jobs=access.jobs, observe=access.observe)
+        return copy_graph(
+            source, descriptor, target, names=names, attached=attachments, jobs=access.jobs, observe=access.observe
+        )
 
 
-def _resolve(store: Store, where: Reference) -> Descriptor:
-    """What a reference names, or an error in its own words instead of HTTP's."""
-    try:
-        return store.resolve(where.name)
-    except NotFound as error:
-        if where.layout:
-            raise
-        place = f"{where.registry}/{where.repository}"
-        raise NotFound(f"there is no {where.name} in {place}", hint=f"modelpack ls {place} shows its tags") from error
-
-
-def _local_name(where: Reference) -> str:
-    """What a local store is asked for: a digest says more than the name that stands before it."""
-    return str(where.digest) if where.digest else where.local_name
+def _exactly(where: Reference, descriptor: Descriptor) -> str:
+    """A reference with the digest, so that nobody moves the tag in between."""
+    return str(replace(where, digest=descriptor.digest))
 
 
 def _kept_as(where: Reference) -> str:

@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from modelpack.errors import DocumentError, UnsupportedFormat
-from modelpack.formats import ModelFile, read_header
-from modelpack.oci import (
-    JSON,
-    Descriptor,
-    Index,
-    JSONObject,
-    Kind,
-    Manifest,
-    ModelConfig,
-    config_problems,
-    manifest_problems,
-)
-from modelpack.oci.mediatypes import MODEL_ARTIFACT_TYPES, MODEL_CONFIG_TYPES
-from modelpack.store import Ranged, Store, each
-from modelpack.unpack import LayerEntry, contents
+from modelpack.formats import ModelFile
+from modelpack.oci import JSON, Descriptor, JSONObject, Kind, Manifest, ModelConfig, manifest_problems
+from modelpack.store import Store
+from modelpack.unpack import LayerEntry, contents, model_config, model_headers, model_manifest, read_config
 
-_MAX_CONFIG = 4 << 20
+__all__ = ["Inspection", "inspect", "model_manifest", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +73,7 @@ def inspect(store: Store, descriptor: Descriptor, *, tensors: bool = False, jobs
     Raises UnsupportedFormat (an index, or no ModelPack artifact), DocumentError, and the store's errors.
     """
     manifest = model_manifest(store, descriptor)
-    raw, config, problems = _config(store, manifest)
+    raw, config, problems = model_config(store, manifest)
     files = contents(manifest)
     return Inspection(
         descriptor=manifest.descriptor,
@@ -94,76 +82,8 @@ def inspect(store: Store, descriptor: Descriptor, *, tensors: bool = False, jobs
         files=files,
         problems=(*(str(problem) for problem in manifest_problems(manifest.raw)), *problems),
         raw_config=raw,
-        tensors=_headers(store, files, jobs) if tensors else {},
+        tensors=model_headers(store, files, jobs) if tensors else {},
     )
-
-
-def model_manifest(store: Store, descriptor: Descriptor) -> Manifest:
-    """A manifest, or the only model of an index (some tools put an image beside it).
-
-    Raises UnsupportedFormat where there is a choice to make.
-    """
-    document = store.document(descriptor)
-    if not isinstance(document, Index):
-        return document
-    models = [entry for entry in document.manifests if entry.artifact_type in MODEL_ARTIFACT_TYPES]
-    found = models or list(document.manifests)
-    if len(found) != 1:
-        listed = ", ".join(str(entry.digest) for entry in found[:5])
-        raise UnsupportedFormat(
-            f"{descriptor.digest} is an index of {len(found)}; choose one", hint=f"by digest: {listed}"
-        )
-    chosen = store.document(found[0])
-    if isinstance(chosen, Index):
-        raise UnsupportedFormat(f"{descriptor.digest} is an index of indexes", hint="choose a manifest, by its digest")
-    return chosen
-
-
-def read_config(store: Store, manifest: Manifest) -> ModelConfig:
-    """A model's configuration; an empty one where another tool put nothing, or something else, there."""
-    return _config(store, manifest)[1]
-
-
-def _config(store: Store, manifest: Manifest) -> tuple[bytes, ModelConfig, tuple[str, ...]]:
-    """Other tools leave the config empty, or put something else there: then there is just less to tell."""
-    if manifest.config.media_type not in MODEL_CONFIG_TYPES:
-        return b"", ModelConfig(), ()
-    raw = store.read(manifest.config, limit=_MAX_CONFIG)
-    problems = tuple(str(problem) for problem in config_problems(raw))
-    try:
-        return raw, ModelConfig.parse(raw), problems
-    except DocumentError as error:
-        return raw, ModelConfig(), (*problems, str(error))
-
-
-@dataclass(frozen=True, slots=True)
-class _RemoteFile:
-    store: Ranged
-    descriptor: Descriptor
-
-    @property
-    def size(self) -> int:
-        return self.descriptor.size
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        length = max(0, min(length, self.size - offset))
-        return self.store.read_at(self.descriptor, offset, length) if length else b""
-
-
-def _headers(store: Store, files: tuple[LayerEntry, ...], jobs: int) -> dict[str, ModelFile]:
-    if not isinstance(store, Ranged):
-        return {}
-    ranged = store
-    weights = [file for file in files if file.is_file and file.kind is Kind.WEIGHT]
-
-    def header(file: LayerEntry) -> ModelFile | None:
-        try:
-            return read_header(_RemoteFile(ranged, file.descriptor), file.path)
-        except DocumentError as error:
-            raise DocumentError(file.path, error.path, error.reason) from error
-
-    found = each(header, weights, jobs)
-    return {file.path: header for file, header in zip(weights, found, strict=True) if header is not None}
 
 
 def _config_json(config: ModelConfig) -> JSONObject:

@@ -27,6 +27,9 @@ from tests.cli.models import FILES, content
 from tests.cli.models import model as make_model
 from tests.faults import FaultyRegistry, Guard, effects
 
+ANYTHING = modelpack.InsecureAcceptAnything()
+"""These tests are about moving content; tests/trust is about who vouches for it."""
+
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[str]:
@@ -43,7 +46,9 @@ def folder(tmp_path: Path) -> Path:
 def test_what_the_documentation_shows(folder: Path, host: str, tmp_path: Path) -> None:
     packed = modelpack.pack(folder, name="minilm", version="1.2.0", licenses=["Apache-2.0"])
     modelpack.push(packed, f"{host}/ml/minilm:step-1000")
-    pulled = modelpack.pull(f"{host}/ml/minilm@{packed.digest}", tmp_path / "model", include=["*.safetensors"])
+    pulled = modelpack.pull(
+        f"{host}/ml/minilm@{packed.digest}", tmp_path / "model", policy=ANYTHING, include=["*.safetensors"]
+    )
     assert pulled.files == ("model.safetensors",)
     assert content(tmp_path / "model") == {"model.safetensors": (folder / "model.safetensors").read_bytes()}
     assert (packed.config.name, packed.config.version, packed.config.licenses) == ("minilm", "1.2.0", ("Apache-2.0",))
@@ -108,12 +113,12 @@ def test_fetch(folder: Path, host: str, tmp_path: Path) -> None:
 def test_pull_again_and_newer(folder: Path, host: str, tmp_path: Path) -> None:
     reference, out = f"{host}/ml/tiny:v1", tmp_path / "out"
     modelpack.pack(folder, into=reference)
-    assert modelpack.pull(reference, out).unchanged is False
-    again = modelpack.pull(reference, str(out))
+    assert modelpack.pull(reference, out, policy=ANYTHING).unchanged is False
+    again = modelpack.pull(reference, str(out), policy=ANYTHING)
     assert (again.unchanged, again.files) == (True, tuple(FILES))
     make_model(folder, fill=b"\x01")
     modelpack.pack(folder, into=reference)
-    newer = modelpack.pull(reference, out)
+    newer = modelpack.pull(reference, out, policy=ANYTHING)
     assert (newer.unchanged, newer.reused) == (False, 4)
     assert content(out) == content(folder)
 
@@ -121,17 +126,17 @@ def test_pull_again_and_newer(folder: Path, host: str, tmp_path: Path) -> None:
 def test_pull_by_kind(folder: Path, host: str, tmp_path: Path) -> None:
     modelpack.pack(folder, into=f"{host}/ml/tiny:v1")
     kinds = [modelpack.Kind.DOC, "config"]
-    pulled = modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "out", kinds=kinds, exclude=["onnx/"])
+    pulled = modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "out", policy=ANYTHING, kinds=kinds, exclude=["onnx/"])
     assert pulled.files == ("README.md", "config.json", "tokenizer.json")
     with pytest.raises(InputError, match="'picture' is not a kind of file"):
-        modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "other", kinds=["picture"])
+        modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "other", policy=ANYTHING, kinds=["picture"])
 
 
 def test_pull_compares_archives_with_the_configuration(tmp_path: Path, folder: Path) -> None:
     """A layer may be what its digest says and yet not what was packed: the configuration has digests of the contents."""
     store = LayoutStore(tmp_path / "air")
     packed = modelpack.pack(folder, into=store, layout=modelpack.Layout(dict.fromkeys(modelpack.Kind, Codec.TAR_GZIP)))
-    modelpack.pull(f"oci:{store.path}", tmp_path / "out")
+    modelpack.pull(f"oci:{store.path}", tmp_path / "out", policy=ANYTHING)
     assert content(tmp_path / "out") == content(folder)
     ids = (packed.config.diff_ids[0], *packed.config.diff_ids[2:], modelpack.Digest.of(b"another"))
     for diff_ids, good in ((ids, False), (ids[:-1], True)):
@@ -140,10 +145,10 @@ def test_pull_compares_archives_with_the_configuration(tmp_path: Path, folder: P
         store.push_bytes(manifest.descriptor.media_type, manifest.raw)
         reference = f"oci:{store.path}@{manifest.descriptor.digest}"
         if good:  # some tools list other things there: there is nothing to compare
-            modelpack.pull(reference, tmp_path / "good")
+            modelpack.pull(reference, tmp_path / "good", policy=ANYTHING)
         else:
             with pytest.raises(modelpack.ContentError, match="does not expand to what"):
-                modelpack.pull(reference, tmp_path / "bad")
+                modelpack.pull(reference, tmp_path / "bad", policy=ANYTHING)
 
 
 def test_progress_is_told(folder: Path, host: str, tmp_path: Path) -> None:
@@ -158,7 +163,7 @@ def test_progress_is_told(folder: Path, host: str, tmp_path: Path) -> None:
     modelpack.pack(folder, into=f"{host}/ml/tiny:v1", access=access)
     assert {event.name for event in events if event.action == "end"} == set(FILES)
     events.clear()
-    modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "out", access=access)
+    modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "out", policy=ANYTHING, access=access)
     assert sum(event.count for event in events if event.action == "bytes") == 8553
 
 
@@ -173,7 +178,7 @@ def test_an_observer_can_stop_a_transfer(folder: Path, host: str, tmp_path: Path
             raise Stop
 
     with pytest.raises(Stop):
-        modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "out", access=Access().watched(observe))
+        modelpack.pull(f"{host}/ml/tiny:v1", tmp_path / "out", policy=ANYTHING, access=Access().watched(observe))
     assert not (tmp_path / "out").exists()
 
 
@@ -246,7 +251,7 @@ def test_credentials(kind: str, folder: Path, tmp_path: Path) -> None:
             modelpack.pack(folder, into=reference)
         access = Access(credentials=StaticCredentials({registry.host: Credential("alice", "s3cret")}))
         modelpack.pack(folder, into=reference, access=access)
-        modelpack.pull(reference, tmp_path / "out", access=access)
+        modelpack.pull(reference, tmp_path / "out", policy=ANYTHING, access=access)
     assert set(content(tmp_path / "out")) == set(FILES)
     assert "s3cret" not in repr(access)
 
@@ -295,7 +300,7 @@ def test_a_transfer_survives_a_bad_connection(folder: Path, tmp_path: Path) -> N
         registry.on("GET", "/blobs/", effects.cut(3, "reset"))
         registry.on("GET", "/blobs/", effects.status(503))
         access = Access(HttpOptions(backoff=0.01))
-        modelpack.pull(reference, tmp_path / "out", access=access)
+        modelpack.pull(reference, tmp_path / "out", policy=ANYTHING, access=access)
     assert content(tmp_path / "out") == {name: (folder / name).read_bytes() for name in FILES}
 
 
@@ -311,10 +316,10 @@ def test_indexes(folder: Path, tmp_path: Path) -> None:
         store.tag(store.push_bytes(OCI_INDEX, Index.build(entries).raw), name)
     store.tag(store.push_bytes(OCI_INDEX, Index.build((store.resolve("one"),)).raw), "outer")
     for name in ("one", "mixed"):
-        assert modelpack.pull(f"oci:{store.path}:{name}", tmp_path / name).digest == packed.digest
+        assert modelpack.pull(f"oci:{store.path}:{name}", tmp_path / name, policy=ANYTHING).digest == packed.digest
     for name, message in (("none", "is an index of 0; choose one"), ("outer", "is an index of indexes")):
         with pytest.raises(UnsupportedFormat, match=message):
-            modelpack.pull(f"oci:{store.path}:{name}", tmp_path / name)
+            modelpack.pull(f"oci:{store.path}:{name}", tmp_path / name, policy=ANYTHING)
     sizes = {listed.name: listed.size for listed in modelpack.list_models(store)}
     assert sizes["mixed"] == packed.descriptor.size + image.descriptor.size
 
@@ -327,5 +332,5 @@ def test_a_hostile_model_writes_nothing(tmp_path: Path) -> None:
     )
     store.tag(store.push_bytes(manifest.descriptor.media_type, manifest.raw), "v1")
     with pytest.raises(UnsafePath):
-        modelpack.pull(f"oci:{store.path}:v1", tmp_path / "out")
+        modelpack.pull(f"oci:{store.path}:v1", tmp_path / "out", policy=ANYTHING)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["air"]

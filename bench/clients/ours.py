@@ -11,7 +11,7 @@ _LIBRARY = """
 import sys, modelpack
 ca = sys.argv[3] or None
 access = modelpack.Access(http=modelpack.HttpOptions(plain_http=not ca, tls=modelpack.TLS(ca_file=ca)))
-modelpack.pull(sys.argv[1], sys.argv[2], access=access)
+modelpack.pull(sys.argv[1], sys.argv[2], policy=modelpack.InsecureAcceptAnything(), access=access)
 """
 
 

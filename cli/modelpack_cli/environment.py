@@ -52,6 +52,40 @@ def source_date() -> datetime | None:
         raise InputError(f"SOURCE_DATE_EPOCH is {text[:40]!r}, not a number of seconds") from None
 
 
+def variable(name: str) -> str | None:
+    """A variable that the user named."""
+    return os.environ.get(name)
+
+
+def key_password() -> str | None:
+    """The password of a signing key; ``COSIGN_PASSWORD`` is cosign's word for it. An empty one is a password too."""
+    return os.environ.get("MODELPACK_KEY_PASSWORD", os.environ.get("COSIGN_PASSWORD"))
+
+
+def identity_token() -> str:
+    """A token for signing keyless: ``SIGSTORE_ID_TOKEN``, or the one that GitHub Actions, GitLab CI, Google Cloud, Buildkite or
+    CircleCI give to a job. Raises InputError if there is none, or if it could not be fetched.
+    """
+    from modelpack import InputError
+
+    if token := os.environ.get("SIGSTORE_ID_TOKEN"):
+        return token
+    hint = "set SIGSTORE_ID_TOKEN; in GitHub Actions the job needs the permission id-token: write"
+    try:
+        import id as ambient  # comes with the extra keyless
+    except ImportError:
+        raise InputError(
+            "signing keyless needs the extra keyless", hint="pip install 'modelpack-toolkit[keyless]'"
+        ) from None
+    try:
+        token = ambient.detect_credential("sigstore")
+    except Exception:  # noqa: BLE001 - its own errors and those of HTTP and files; what they say may hold credentials
+        raise InputError("this job is promised an identity token, and cannot get it", hint=hint) from None
+    if not token:
+        raise InputError("there is no identity token here", hint=hint)
+    return token
+
+
 def hub_token() -> str:
     """``HF_TOKEN``, or what ``hf auth login`` left."""
     if token := os.environ.get("HF_TOKEN"):

@@ -12,11 +12,14 @@ import typer
 from typer.core import TyperGroup
 
 from modelpack_cli import environment
-from modelpack_cli.commands import inspect, local, login, move, pack, serve
+from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
+from modelpack_cli.commands.trust import attesting, keys, signing, verifying
 from modelpack_cli.options import FormatOption
 from modelpack_cli.output import Format, as_json, flush, note, result
 
 _EXIT_CODES = {
+    "VerificationError": 1,
+    "PolicyViolation": 1,
     "InputError": 2,
     "DocumentError": 3,
     "ContentError": 4,
@@ -66,19 +69,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Pack, push, pull and inspect AI models as OCI artifacts (CNCF ModelPack).
+    help="""Pack, sign, push, verify and pull AI models as OCI artifacts (CNCF ModelPack).
 
     \b
-    modelpack pack ./model -t registry.example/ml/minilm:v1    make an artifact from a folder
-    modelpack push registry.example/ml/minilm:v1               send it to its registry
-    modelpack pull registry.example/ml/minilm:v1 -o ./model    get its files back, verified
-    modelpack inspect registry.example/ml/minilm:v1            what is in it, without the weights
+    modelpack pack ./model -t registry.example/ml/minilm:v1            make an artifact from a folder
+    modelpack push registry.example/ml/minilm:v1                       send it to its registry
+    modelpack sign registry.example/ml/minilm:v1 --key signer.key      vouch for it
+    modelpack pull registry.example/ml/minilm:v1 -o ./model --key signer.pub
+                                                                       get its files, if that key vouches for it
+    modelpack inspect registry.example/ml/minilm:v1                    what is in it, without the weights
+    modelpack sbom registry.example/ml/minilm:v1                       the same as CycloneDX or SPDX, for others
+    modelpack scan ./model                                             what is unsafe in its files, without loading them
 
-    Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 2 wrong input, 3 malformed document,
-    4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
+    Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 not vouched for as asked, 2 wrong input,
+    3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, inspect, local, login, serve):
+for group in (pack, move, inspect, sbom, scan, signing, attesting, verifying, keys, local, login, serve):
     group.register(app)
 
 

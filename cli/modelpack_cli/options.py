@@ -42,6 +42,7 @@ ExcludeOption = Annotated[
 ]
 
 _CONNECTION = "Connection"
+TRUST = "Trust"
 
 
 def _option(*names: str, **settings: Any) -> Any:
@@ -126,11 +127,11 @@ Body = TypeVar("Body", bound=Callable[..., None])
 
 
 class Command(TyperCommand):
-    """A command whose help lists the connection options last and apart: they are many, and rarely needed."""
+    """A command whose help lists options that many commands share last and apart."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the lists of arguments and options."""
-        titles = {"Arguments": [], "Options": [], _CONNECTION: []}  # type: dict[str, list[tuple[str, str]]]
+        titles = {"Arguments": [], "Options": [], TRUST: [], _CONNECTION: []}  # type: dict[str, list[tuple[str, str]]]
         for parameter in self.get_params(ctx):
             title = "Arguments" if isinstance(parameter, TyperArgument) else "Options"
             if record := parameter.get_help_record(ctx):
@@ -143,17 +144,26 @@ class Command(TyperCommand):
 
 def connects(command: Body) -> Body:
     """Give a command the connection options; it receives them as one argument ``access``."""
+    return gathered(command, "access", _PARAMETERS, _access)
+
+
+def gathered(command: Body, argument: str, parameters: dict[str, tuple[Any, Any]], build: Callable[..., Any]) -> Body:
+    """Give a command options that it receives as one ``argument``, which ``build`` makes of them.
+
+    ``parameters`` are annotations and defaults by name.
+    """
 
     def run(**arguments: Any) -> None:
-        chosen = {name: arguments.pop(name) for name in _PARAMETERS}
-        command(access=_access(**chosen), **arguments)
+        chosen = {name: arguments.pop(name) for name in parameters}
+        command(**{argument: build(**chosen)}, **arguments)
 
-    # `Access` is only imported for type checkers: the library costs more start-up time than the whole command line.
-    signature = inspect.signature(command, locals={"Access": None}, eval_str=True)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "access"]
+    # The library's types are only imported for type checkers: it costs more start-up time than the whole command line.
+    known = {"Access": None, "Trust": None}
+    signature = inspect.signature(command, locals=known, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != argument]
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, (annotation, default) in _PARAMETERS.items()
+        for name, (annotation, default) in parameters.items()
     ]
     keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     run.__signature__ = inspect.Signature([*keyword, *shared])  # type: ignore[attr-defined]  # what Typer reads

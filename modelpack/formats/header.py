@@ -8,9 +8,10 @@ from modelpack.errors import DocumentError
 from modelpack.formats.gguf import MAGIC, read_gguf
 from modelpack.formats.model import ModelFile
 from modelpack.formats.onnx import is_onnx, read_onnx
-from modelpack.formats.pytorch import ZIP_MAGIC, is_pickle, read_archive, read_pickle
+from modelpack.formats.pytorch import is_pickle, read_archive, read_pickle
 from modelpack.formats.safetensors import is_safetensors, read_safetensors
 from modelpack.formats.source import CHUNK, ByteSource, Cursor, read_exactly
+from modelpack.formats.zipfiles import ZIP_MAGIC
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 

@@ -5,8 +5,8 @@ from modelpack.oci.descriptor import Descriptor
 from modelpack.oci.digest import Digest, Hasher, new_hasher
 from modelpack.oci.manifest import Index, Manifest, parse_document
 from modelpack.oci.mediatypes import Codec, Kind, LayerType, annotation, is_document
-from modelpack.oci.reference import Reference
-from modelpack.oci.schema import config_problems, manifest_problems, validate_config, validate_manifest
+from modelpack.oci.reference import Reference, is_attachment_name
+from modelpack.oci.schema import config_problems, manifest_problems, rfc3339, validate_config, validate_manifest
 from modelpack.oci.strictjson import JSON, MAX_DOCUMENT, JSONObject, dumps, loads, loads_object
 
 __all__ = [
@@ -26,12 +26,14 @@ __all__ = [
     "annotation",
     "config_problems",
     "dumps",
+    "is_attachment_name",
     "is_document",
     "loads",
     "loads_object",
     "manifest_problems",
     "new_hasher",
     "parse_document",
+    "rfc3339",
     "validate_config",
     "validate_manifest",
 ]

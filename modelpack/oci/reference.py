@@ -29,6 +29,25 @@ _MAX_TEXT = 1024
 _DOCKER_HUB = frozenset({DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io"})
 
 
+_ATTACHMENT = re.compile(r"(?:.*:)?(sha256|sha512)-([0-9a-f]{64,128})(?:\.(?:sig|att|sbom))?")
+
+
+def is_attachment_name(name: str) -> bool:
+    """Whether a tag is one that tools give to what is attached to another manifest, and no name of a model
+    (distribution-spec, "Referrers Tag Schema"; cosign's ``.sig``, ``.att``, ``.sbom``).
+    """
+    return _ATTACHMENT.fullmatch(name) is not None
+
+
+def attached_to(name: str) -> Digest | None:
+    """The digest of the manifest that such a tag speaks of; None for other names."""
+    found = _ATTACHMENT.fullmatch(name)
+    try:
+        return Digest(found[1], found[2]) if found else None
+    except InvalidDigest:  # the tag for a long digest has only its beginning
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A parsed reference. ``layout`` is a path, and then ``registry`` and ``repository`` are empty; or the other way round.

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from modelpack.errors import DocumentError, InputError
-from modelpack.oci import Codec, Descriptor, Digest, Manifest, ModelConfig, validate_config
+from modelpack.oci import Codec, Descriptor, Digest, Manifest, ModelConfig, rfc3339, validate_config
 from modelpack.oci.mediatypes import MODEL_CONFIG, MODEL_MANIFEST
 from modelpack.pack.archive import ArchiveSource
-from modelpack.pack.layering import describe, rfc3339, timestamp
+from modelpack.pack.layering import describe, timestamp
 from modelpack.pack.plan import Plan, PlannedLayer
 from modelpack.store import (
     BytesSource,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import chain, count
 
 from modelpack.errors import InputError
-from modelpack.oci import Codec, JSONObject, Kind, LayerType, dumps
+from modelpack.oci import Codec, JSONObject, Kind, LayerType, dumps, rfc3339
 from modelpack.oci.mediatypes import FILE_METADATA, FILEPATH, MEDIATYPE_UNTESTED, TITLE
 from modelpack.pack.plan import Entry, Layout, PlannedLayer
 from modelpack.paths import parents
@@ -66,11 +66,6 @@ def timestamp(created: datetime | None) -> datetime:
     if result < EPOCH:
         raise InputError("the time of creation must not be before 1970")
     return result
-
-
-def rfc3339(moment: datetime) -> str:
-    """``1970-01-01T00:00:00Z``."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def describe(layer: PlannedLayer, moment: datetime) -> dict[str, str]:

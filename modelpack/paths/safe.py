@@ -15,6 +15,9 @@ from modelpack.errors import UnsafePath
 MARKER = ".modelpack.json"
 """Our record inside an unpacked folder."""
 
+MODEL_SIGNATURE = "model.sig"
+"""What OpenSSF Model Signing calls the signature that lies beside the files; it is not one of them."""
+
 STAGING_SUFFIX = ".modelpack-partial"
 LOCK_SUFFIX = ".modelpack-lock"
 

@@ -1,8 +1,8 @@
 """Bytes in and out: stores, and the ways between them."""
 
-from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Store
-from modelpack.store.copy import Copied, copy
+from modelpack.store.base import Deleting, Listing, Mounting, Ranged, Referring, Rewriting, Store, StoredFile
 from modelpack.store.digests import DigestCache, FileState
+from modelpack.store.graphs import Attachment, Copied, attachments, copy, merged, tag_of
 from modelpack.store.http import TLS, Credential, Credentials, DockerConfig, HttpOptions, Proxies, StaticCredentials
 from modelpack.store.layout import Garbage, Incoming, LayoutStore
 from modelpack.store.memory import MemoryStore
@@ -27,6 +27,7 @@ from modelpack.store.workers import each
 __all__ = [
     "CHUNK",
     "TLS",
+    "Attachment",
     "BytesSource",
     "Copied",
     "Count",
@@ -57,16 +58,21 @@ __all__ = [
     "Referring",
     "Registry",
     "RegistryStore",
+    "Rewriting",
     "Source",
     "StaticCredentials",
     "Store",
+    "StoredFile",
     "Stream",
     "VerifiedSource",
     "VerifyingReader",
+    "attachments",
     "copy",
     "counter",
     "each",
     "final_name",
     "ignore",
+    "merged",
     "receive",
+    "tag_of",
 ]

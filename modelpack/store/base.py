@@ -6,9 +6,10 @@ The public operations are final and check every byte; a backend implements the u
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self, final, runtime_checkable
+from typing import Protocol, Self, TypeAlias, final, runtime_checkable
 
 from modelpack.errors import ContentError, DigestMismatch, SizeMismatch
 from modelpack.oci import MAX_DOCUMENT, Descriptor, Index, Manifest, parse_document
@@ -153,6 +154,24 @@ class Ranged(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A blob of a ranged store, as something that can be read anywhere: what readers of headers take. Not verified."""
+
+    store: Ranged
+    descriptor: Descriptor
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self.descriptor.size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Bytes from the middle; fewer only at the end."""
+        length = max(0, min(length, self.size - offset))
+        return self.store.read_at(self.descriptor, offset, length) if length else b""
+
+
 @runtime_checkable
 class Parallel(Protocol):
     """A store from which several parts of a blob can be streamed at once: one whose distance makes that worth while."""
@@ -190,6 +209,22 @@ class Referring(Protocol):
 
     def referrers(self, subject: Descriptor, artifact_type: str = "") -> tuple[Descriptor, ...]:
         """Descriptors of the manifests whose subject it is, of one artifact type or of all."""
+        ...
+
+
+Change: TypeAlias = "Callable[[Manifest | Index | None], Manifest | Index]"
+"""Makes what a name shall name of what it names now (None: nothing). May be called several times."""
+
+
+@runtime_checkable
+class Rewriting(Protocol):
+    """A store in which a name can move without losing what another writer put there at the same moment."""
+
+    def rewrite(self, name: str, change: Change) -> None:
+        """Let a name lead to what ``change`` makes of the document that it leads to now; nothing is written if that is the
+        same. What the new document names must be stored. Raises what ``change`` raises, and Unavailable if other writers
+        keep replacing it.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ import threading
 
 from modelpack.errors import InvalidDigest, NotFound
 from modelpack.oci import Descriptor, Digest, Index, Manifest, is_document, parse_document
-from modelpack.store.base import Store
+from modelpack.store.base import Change, Store
 from modelpack.store.sources import CHUNK, BytesSource, HashingSource, Source, Stream, VerifiedSource
 
 
@@ -42,6 +42,15 @@ class MemoryStore(Store):
     def tags(self) -> tuple[str, ...]:
         """All names, sorted."""
         return tuple(sorted(self._names))
+
+    def rewrite(self, name: str, change: Change) -> None:
+        """Let a name lead to what ``change`` makes of what it leads to now."""
+        with self._lock:
+            document = change(self._documents[self._names[name]] if name in self._names else None)
+            descriptor = document.descriptor
+            self._content[descriptor.digest] = (BytesSource(document.raw), descriptor.size)
+            self._documents[descriptor.digest] = document
+            self._names[name] = descriptor.digest
 
     def untag(self, name: str) -> None:
         """Remove a name. Raises NotFound."""

@@ -1,3 +1,83 @@
 """Who vouches for a model: keys, signature formats, policies, verification."""
 
-__all__: list[str] = []
+from modelpack.trust.cosign import SIGNED
+from modelpack.trust.envelope import BUNDLE, MAX_BUNDLE, MAX_STATEMENT, Bundle, Envelope, Statement
+from modelpack.trust.evidence import Evidence, Kind, Signature, Status
+from modelpack.trust.found import MAX_CARRIERS
+from modelpack.trust.judging import Target, gather
+from modelpack.trust.key_identity import KeyIdentity
+from modelpack.trust.keyless import KeylessIdentity, sign_keyless
+from modelpack.trust.keys import KINDS, MAX_KEY_FILE, PrivateKey, PublicKey, Scheme, Signer
+from modelpack.trust.notary import NotaryIdentity, TrustPolicy, TrustStore
+from modelpack.trust.oms import OMS, FileList, check_folder
+from modelpack.trust.policy import (
+    PREDICATES,
+    AllOf,
+    AnyOf,
+    Attested,
+    InsecureAcceptAnything,
+    Policy,
+    PolicyFile,
+    SignedBy,
+)
+from modelpack.trust.seal import Circumstances, Form, Identity, Seal, Voucher
+from modelpack.trust.signing import SignatureFormat, Signed, attest, model_signature, push_bundle, sign
+from modelpack.trust.verifying import Verified, verify, verify_folder
+from modelpack.trust.x509 import CertificateIdentity, load_certificates, load_roots
+
+__all__ = [
+    "BUNDLE",
+    "KINDS",
+    "MAX_BUNDLE",
+    "MAX_CARRIERS",
+    "MAX_KEY_FILE",
+    "MAX_STATEMENT",
+    "OMS",
+    "PREDICATES",
+    "SIGNED",
+    "AllOf",
+    "AnyOf",
+    "Attested",
+    "Bundle",
+    "CertificateIdentity",
+    "Circumstances",
+    "Envelope",
+    "Evidence",
+    "FileList",
+    "Form",
+    "Identity",
+    "InsecureAcceptAnything",
+    "KeyIdentity",
+    "KeylessIdentity",
+    "Kind",
+    "NotaryIdentity",
+    "Policy",
+    "PolicyFile",
+    "PrivateKey",
+    "PublicKey",
+    "Scheme",
+    "Seal",
+    "Signature",
+    "SignatureFormat",
+    "Signed",
+    "SignedBy",
+    "Signer",
+    "Statement",
+    "Status",
+    "Target",
+    "TrustPolicy",
+    "TrustStore",
+    "Verified",
+    "Voucher",
+    "attest",
+    "check_folder",
+    "gather",
+    "load_certificates",
+    "load_roots",
+    "model_signature",
+    "push_bundle",
+    "sign",
+    "sign_keyless",
+    "verify",
+    "verify_folder",
+]

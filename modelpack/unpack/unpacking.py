@@ -49,19 +49,21 @@ def unpack(
     jobs: int = 2,
     observe: Observer = ignore,
     config: ModelConfig | None = None,
+    besides: tuple[LayerEntry, ...] = (),
 ) -> Unpacked:
     """Make ``destination`` a folder with the selected files of a model, all at one instant.
 
     The folder may be missing, empty, or one that this function made: files that are the same stay, files of the user's
     are taken along, and another selection of the same manifest adds to what is there. ``force`` overwrites the user's
     files where the model has files, and takes over folders that something else made. With ``config``, compressed
-    archives are also compared with its ``diff_ids``. ``reference`` is noted in the folder. A run that is interrupted
+    archives are also compared with its ``diff_ids``. ``reference`` is noted in the folder. ``besides`` are further files,
+    whose blobs are in the store. A run that is interrupted
     leaves the destination as it was, and ``.NAME.modelpack-partial`` beside it, with which the next run goes on.
 
     Raises InputError (destination, selection), UnsupportedFormat, DocumentError, ContentError, UnsafePath, NoSpace, and
     whatever the store raises.
     """
-    entries = contents(manifest)
+    entries = (*contents(manifest), *besides)
     expected = diff_ids(manifest, config)
     place = Place.of(destination)
     with place.locked(observe):

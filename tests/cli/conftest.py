@@ -15,6 +15,7 @@ from tests.cli.program import Ran, modelpack
 AMBIENT = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("REGISTRY_AUTH_FILE", "SOURCE_DATE_EPOCH", "MODELPACK_DEBUG", "XDG_DATA_HOME", "REQUEST_METHOD", "NO_COLOR"),
+    *("MODELPACK_POLICY", "MODELPACK_KEY_PASSWORD", "COSIGN_PASSWORD"),
     *("HF_HOME", "HF_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_CACHE"),
 )
 

@@ -26,6 +26,7 @@ def test_push_elsewhere(packed: Ran, reference: str, registry: str) -> None:
         "sent": told["sent"],
         "mounted": 0,
         "existing": 0,
+        "attachments": 0,
     }
     assert told["sent"] > 8312
     assert modelpack("ls", f"{registry}/other/name").done().out == "v2\n"
@@ -66,7 +67,13 @@ def test_pull_twice(pushed: str, reference: str) -> None:
 
 def test_pull_in_json(pushed: str, reference: str) -> None:
     ran = modelpack("pull", reference, "-o", "out", "-f", "json").done()
-    expected = {"path": str(Path.cwd() / "out"), "digest": pushed, "files": FILES, "unchanged": False}
+    expected = {
+        "path": str(Path.cwd() / "out"),
+        "digest": pushed,
+        "verified": False,
+        "files": FILES,
+        "unchanged": False,
+    }
     assert (ran.json, ran.err) == (expected, "")
     assert modelpack("pull", reference, "-o", "other", "-q").done().err == ""
 

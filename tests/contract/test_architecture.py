@@ -14,11 +14,11 @@ from tests.contract.sources import CLI, LIBRARY, ROOT, Module, imports, is_stand
 
 ORDER = (
     {"errors"},
-    {"paths"},
+    {"paths", "yamlfile"},
     {"oci"},
     {"formats"},
     {"store"},
-    {"pack", "unpack", "trust", "serve"},
+    {"pack", "unpack", "trust", "scan", "serve"},
     {"attest"},
     {"stage", "audit"},
     {"facade"},
@@ -32,13 +32,17 @@ OWNERS = {
     "cbor2": {"trust"},
     "cryptography": {"trust"},
     "huggingface_hub": {"pack"},
+    "id": {"modelpack_cli"},
+    "jinja2": {"scan"},
     "jsonschema": {"oci"},
     "oras": {"store"},
+    "referencing": {"oci"},
     "requests": {"store"},
     "rich": {"modelpack_cli"},
+    "sigstore": {"trust"},
     "typer": {"modelpack_cli"},
     "urllib3": {"store"},
-    "yaml": {"pack", "trust"},
+    "yaml": {"pack", "yamlfile"},
     "zstandard": {"pack", "unpack"},
 }
 """Who may import which third-party package; what is not here may not be imported at all."""

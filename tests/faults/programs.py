@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from modelpack import Access, HttpOptions, LayoutStore, pull, push
+from modelpack import Access, HttpOptions, InsecureAcceptAnything, LayoutStore, pull, push
 from modelpack.store import FolderJournal
 
 
@@ -28,7 +28,7 @@ def _main(verb: str, *arguments: str) -> None:
     before = _peak()
     http = HttpOptions(plain_http=True, backoff=0.05)
     if verb == "pull":
-        pull(arguments[0], arguments[1], access=Access(http))
+        pull(arguments[0], arguments[1], policy=InsecureAcceptAnything(), access=Access(http))
     else:
         layout, _, name = arguments[0].rpartition("=")
         push((LayoutStore(layout), name), arguments[1], access=Access(http, journal=FolderJournal(Path(arguments[2]))))

@@ -126,7 +126,7 @@ def test_refuses_a_damaged_archive_that_claims_to_be_a_model(case: str) -> None:
 
 
 def test_a_directory_of_more_than_64_mib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelpack.formats.pytorch._MAX_DIRECTORY", 100)
+    monkeypatch.setattr("modelpack.formats.zipfiles._MAX_DIRECTORY", 100)
     with pytest.raises(DocumentError, match="an archive directory of"):
         read(WHOLE, "model.pt")
 

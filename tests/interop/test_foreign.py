@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpack import errors, inspect, pull
+from modelpack import InsecureAcceptAnything, errors, inspect, pull
 from tests.contract.sources import ROOT
 
 FOREIGN = ROOT / "fixtures" / "foreign"
@@ -31,7 +31,7 @@ def _expected(case: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("case", GOOD)
 def test_files_come_out_whole(case: str, tmp_path: Path) -> None:
-    pull(f"oci:{FOREIGN / case / 'layout'}:v1", tmp_path / "model")
+    pull(f"oci:{FOREIGN / case / 'layout'}:v1", tmp_path / "model", policy=InsecureAcceptAnything())
     found = _tree(tmp_path / "model")
     found.pop(".modelpack.json", None)
     assert found == _expected(case)["files"]
@@ -48,7 +48,7 @@ def test_inspect_says_what_is_inside(case: str) -> None:
 def test_what_is_wrong_is_refused(case: str, tmp_path: Path) -> None:
     expected = tuple(getattr(errors, name) for name in _expected(case)["errors"])
     with pytest.raises(expected):
-        pull(f"oci:{FOREIGN / case / 'layout'}:v1", tmp_path / "model")
+        pull(f"oci:{FOREIGN / case / 'layout'}:v1", tmp_path / "model", policy=InsecureAcceptAnything())
     assert not (tmp_path / "model").exists()
     assert not (tmp_path / "escape").exists()
 

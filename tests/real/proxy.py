@@ -16,7 +16,10 @@ HOP_BY_HOP = {"connection", "keep-alive", "proxy-authorization", "proxy-connecti
 
 
 class Proxy(ThreadingHTTPServer):
-    """Use it as a context manager. ``requests`` holds (method, target) of what passed; ``refused`` counts the 407s."""
+    """Use it as a context manager. ``requests`` holds (method, target) of what passed; ``refused`` counts the 407s.
+
+    ``received`` counts the bytes of answers' bodies over plain HTTP.
+    """
 
     daemon_threads = False
 
@@ -26,6 +29,7 @@ class Proxy(ThreadingHTTPServer):
         self.expected = f"Basic {login}" if username else ""
         self.requests: list[tuple[str, str]] = []
         self.refused = 0
+        self.received = 0
         self.closing = threading.Event()
         self.host = f"127.0.0.1:{self.server_address[1]}"
         self.proxy_url = f"http://{username}:{password}@{self.host}" if username else f"http://{self.host}"
@@ -79,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(key, value)
         self.end_headers()
         while data := answer.read(64 << 10):
+            self.server.received += len(data)
             self.wfile.write(data)
         upstream.close()
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from modelpack import Access, copy, pack, prepare, pull
+from modelpack import Access, InsecureAcceptAnything, copy, pack, prepare, pull
 from modelpack.oci import Reference
 from modelpack.store import Mirror, Mirrors
 from tests.real.cache import HEADER, VALUE, Cache, caching
@@ -145,6 +145,6 @@ def test_other_registries_as_mirrors(
     access = _access(distribution, Mirror.parse(mirror.url)).watched(lambda event: events.append(event.action))
     # By digest nothing but the mirror is needed: the registry that is named need not be there.
     gone = f"127.0.0.1:1/{name.repository}@{copied.descriptor.digest}"
-    pull(gone, tmp_path / "out", access=access)
+    pull(gone, tmp_path / "out", policy=InsecureAcceptAnything(), access=access)
     assert weights(tmp_path / "out")
     assert "retry" not in events

@@ -17,8 +17,10 @@ INSTALL = {
     "docker-registry": "apt-get install docker-registry",
     "ip": "apt-get install iproute2",
     "nginx": "apt-get install nginx",
+    "node": "apt-get install nodejs",
     "openssl": "apt-get install openssl",
     "skopeo": "apt-get install skopeo",
+    "skopeo-sigstore": ".ci/peers DIR and MODELPACK_TEST_TOOLS=DIR",
     "zstd": "apt-get install zstd",
 }
 

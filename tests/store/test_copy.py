@@ -216,7 +216,7 @@ def test_an_index_of_the_same_again_and_again_is_read_once(memory: MemoryStore) 
 
 
 def test_an_index_has_only_so_many_documents(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["modelpack.store.copy"], "MAX_DOCUMENTS", 5)
+    monkeypatch.setattr(sys.modules["modelpack.store.graphs.copy"], "MAX_DOCUMENTS", 5)
     parts = [push_model(memory, b"%d" % number).descriptor for number in range(5)]
     assert copy(memory, push_index(memory, *parts[:4]), MemoryStore()).sent == 6
     with pytest.raises(DocumentError, match="more than 5 documents"):

@@ -16,7 +16,7 @@ from typing import Self
 
 from modelpack.errors import DocumentError, InputError
 from modelpack.pack.files.text import read_text, reading
-from modelpack.paths import Glob, component
+from modelpack.paths import MODEL_SIGNATURE, Glob, component
 
 IGNORE_FILE = ".modelpackignore"
 NOT_INCLUDED = "not included"
@@ -93,6 +93,8 @@ class Selection:
         name = path.rpartition("/")[2]
         if name == IGNORE_FILE:
             return "hidden"
+        if path == MODEL_SIGNATURE:  # a folder that was pulled is packed again to the same digest
+            return "a signature of the files"
         ignored = self.ignore.decide(path, folder=folder)
         if ignored is not None:
             return f"in {IGNORE_FILE}" if ignored else ""

@@ -9,18 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from modelpack.errors import DocumentError, UnsupportedFormat
 from modelpack.oci import Kind
 from modelpack.pack.files import read_text
 from modelpack.pack.recipes.recipe import MAX_RECIPE, MAX_WANTS, Recipe, Want, clean_path
-
-if TYPE_CHECKING:
-    import yaml
-
-MAX_EVENTS = 100_000
-MAX_NESTING = 16
+from modelpack.yamlfile import Tree, load_yaml
 
 _SHAPE = {
     "": "manifestVersion package model code datasets docs prompts mcpServers",
@@ -35,8 +29,6 @@ _KINDS = {"code": Kind.CODE, "datasets": Kind.DATASET, "docs": Kind.DOC}
 _MODEL_KIT = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?/[a-z0-9._/-]+(?::[\w.-]+|@sha256:[0-9a-f]{64})", re.ASCII)
 _ABSENT = frozenset({"", "~", "null"})
 
-_Tree = str | list["_Tree"] | dict[str, "_Tree"]
-
 
 def read_kitfile(path: Path) -> Recipe:
     """Read a Kitfile. Raises InputError (no such file), DocumentError, UnsupportedFormat."""
@@ -45,7 +37,7 @@ def read_kitfile(path: Path) -> Recipe:
 
 def parse_kitfile(text: str) -> Recipe:
     """Read the text of a Kitfile. Raises DocumentError, UnsupportedFormat."""
-    root = _Section(_load(text), "")
+    root = _Section(load_yaml(text, "Kitfile", typed=False), "")
     package, model = root.section("package"), root.section("model")
     for key in ("prompts", "mcpServers"):
         if root.items(key):
@@ -62,7 +54,7 @@ def parse_kitfile(text: str) -> Recipe:
 class _Section:
     """One mapping of the document, with only the keys that it may have."""
 
-    def __init__(self, value: _Tree, path: str) -> None:
+    def __init__(self, value: Tree, path: str) -> None:
         if isinstance(value, str) and value in _ABSENT:
             value = {}
         if not isinstance(value, dict):
@@ -80,7 +72,7 @@ class _Section:
             raise DocumentError("Kitfile", _at(self.path, key), "text is required")
         return "" if value in _ABSENT else value
 
-    def items(self, key: str) -> list[_Tree]:
+    def items(self, key: str) -> list[Tree]:
         value = self.value.get(key, [])
         if isinstance(value, list):
             return value
@@ -140,49 +132,3 @@ def _overrides(package: _Section, model: _Section) -> dict[str, str | tuple[str,
 
 def _at(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
-
-
-def _load(text: str) -> _Tree:
-    import yaml
-
-    try:
-        _check_events(text)
-        node = yaml.compose(text, Loader=yaml.BaseLoader)
-        _check_keys(node)
-        tree: _Tree = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  # makes only text, lists and dicts
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "a character that YAML does not allow"
-        raise DocumentError("Kitfile", f"line {mark.line + 1}" if mark else "", f"not YAML: {reason}") from None
-    return tree
-
-
-def _check_events(text: str) -> None:
-    """Refuse what makes YAML dangerous before anything is built of it: aliases, depth, many documents."""
-    import yaml
-
-    depth = documents = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.BaseLoader)):
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            raise DocumentError("Kitfile", "", "aliases are not allowed")
-        if depth > MAX_NESTING or count > MAX_EVENTS or documents > 1:
-            raise DocumentError("Kitfile", "", "nested too deeply, too long, or more than one document")
-
-
-def _check_keys(node: yaml.Node | None) -> None:
-    """Refuse a key that stands twice: YAML libraries silently keep one of the two."""
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else None
-            if name is None or name in seen:
-                raise DocumentError("Kitfile", f"line {key.start_mark.line + 1}", "a key stands twice or is not text")
-            seen.add(name)
-            _check_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _check_keys(value)

@@ -15,6 +15,7 @@ from modelpack.errors import DigestMismatch, DocumentError, InvalidDigest, NotFo
 from modelpack.oci import MAX_DOCUMENT, Descriptor, Digest, is_document, loads_object
 from modelpack.oci.fields import Fields
 from modelpack.oci.manifest import MAX_LAYERS, MAX_MANIFESTS
+from modelpack.oci.reference import attached_to, is_attachment_name
 from modelpack.store.layout.files import READ, Files, read_small
 from modelpack.store.layout.index import LayoutIndex, ref_name
 from modelpack.store.receive import final_name, os_errors
@@ -41,10 +42,13 @@ class _Links:
 
 
 def forgettable(files: Files, index: LayoutIndex) -> frozenset[Digest]:
-    """Manifests without a name that are neither part of a named one nor attached to one that stays. Raises DocumentError."""
-    kept = reachable(files, tuple(entry for entry in index.entries if ref_name(entry)))
+    """Manifests without a name of their own that are neither part of a named one nor attached, by subject or by the tag that
+    cosign gives, to one that stays. Raises DocumentError.
+    """
+    named = tuple(entry for entry in index.entries if (name := ref_name(entry)) and not is_attachment_name(name))
+    kept = reachable(files, named)
     loose = {entry.digest: entry for entry in index.entries if entry.digest not in kept}
-    subjects = {digest: _links(files, entry).subject for digest, entry in loose.items()}
+    subjects = {digest: _links(files, entry).subject or attached_to(ref_name(entry)) for digest, entry in loose.items()}
     while attached := [digest for digest in loose if subjects[digest] in kept]:
         kept |= reachable(files, tuple(loose.pop(digest) for digest in attached))
     return frozenset(loose.keys() - kept)

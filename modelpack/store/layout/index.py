@@ -12,6 +12,7 @@ from modelpack.oci import MAX_DOCUMENT, Descriptor, Digest, JSONObject, dumps, l
 from modelpack.oci.fields import Fields
 from modelpack.oci.manifest import MAX_MANIFESTS
 from modelpack.oci.mediatypes import INDEX_TYPES, OCI_INDEX, REF_NAME
+from modelpack.oci.reference import is_attachment_name
 
 # The specification's grammar for the annotation, and whatever else a repository and a tag may look like.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/:@+-]{0,511}")
@@ -104,11 +105,11 @@ class LayoutIndex:
 
     def _main(self) -> Iterator[Descriptor]:
         """What somebody who gives no name may mean: attachments usually have none."""
-        named = [entry for entry in self.entries if ref_name(entry)]
-        yield from named or self.entries
+        named = [entry for entry in self.entries if (name := ref_name(entry)) and not is_attachment_name(name)]
+        yield from named or [entry for entry in self.entries if not is_attachment_name(ref_name(entry))]
 
     def _hint(self) -> str:
-        names = list(self.names)
+        names = [name for name in self.names if not is_attachment_name(name)]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return f"it has {', '.join(names[:_SHOWN])}{more}" if names else ""
 

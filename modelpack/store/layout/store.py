@@ -30,7 +30,7 @@ from modelpack.oci import (
 from modelpack.oci.fields import Fields
 from modelpack.oci.manifest import MAX_MANIFESTS
 from modelpack.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
-from modelpack.store.base import Store
+from modelpack.store.base import Change, Store
 from modelpack.store.layout.files import BlobFile, Files, make_folder, protect, read_small, replace_file
 from modelpack.store.layout.garbage import Garbage, forgettable, reachable, sweep, sweepable
 from modelpack.store.layout.incoming import Incoming
@@ -92,6 +92,18 @@ class LayoutStore(Store):
     def tags(self) -> tuple[str, ...]:
         """All names, sorted. Raises DocumentError."""
         return tuple(self._index().names)
+
+    def rewrite(self, name: str, change: Change) -> None:
+        """Let a name lead to what ``change`` makes of what it leads to now; what it led to goes if it has no other name."""
+        with self._files.locked("index"):
+            before = self._index()
+            known = before.names.get(check_name(name))
+            document = change(self.document(self._by_digest(known)) if known else None)
+            self._receive(VerifiedSource(BytesSource(document.raw), document.descriptor))
+            after = before.tagged(document.descriptor, name)
+            if known and known not in after.names.values():
+                after = after.without(frozenset({known}))
+            self._write(before, after)
 
     def untag(self, name: str) -> None:
         """Remove a name; the manifest stays. Raises NotFound."""

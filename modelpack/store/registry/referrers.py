@@ -15,7 +15,9 @@ from urllib.parse import quote
 from modelpack.errors import ContentError, DocumentError, NotFound, Unavailable
 from modelpack.oci import Descriptor, Index, Manifest, is_document
 from modelpack.oci.mediatypes import OCI_EMPTY, OCI_INDEX
+from modelpack.store.base import Change
 from modelpack.store.http import Request
+from modelpack.store.memory import describe
 from modelpack.store.sources import BytesSource
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def list_referrers(store: RegistryStore, subject: Descriptor, artifact_type: str
     """Descriptors of all that is attached, by the API or, where that is absent, by the fallback tag."""
     found = _from_api(store, subject, artifact_type)
     if found is None:
-        document = _fallback(store, fallback_tag(subject))
+        document = _tagged(store, fallback_tag(subject))
         entries = document.manifests if isinstance(document, Index) else ()
         found = tuple(_complete(store, entry) for entry in entries[:MAX_LOOKUPS]) + entries[MAX_LOOKUPS:]
     # A registry may ignore the filter (distribution-spec: "OCI-Filters-Applied").
@@ -61,29 +63,44 @@ def _complete(store: RegistryStore, entry: Descriptor) -> Descriptor:
 def attach(store: RegistryStore, manifest: Manifest | Index) -> None:
     """Make a pushed manifest findable by its subject where the registry does not do that itself.
 
-    A tag has no compare-and-swap. So after writing we wait for longer than another writer needs between its reading and its
-    writing, look again, and write again if our entry was overwritten.
-
-    Raises DocumentError if something else than an index has the tag.
+    Raises DocumentError if something else than an index has the tag, and as :func:`rewrite`.
     """
     assert manifest.subject is not None  # noqa: S101  # the caller looked
     if _from_api(store, manifest.subject, "") is not None:
         return
-    entry = replace(manifest.descriptor, artifact_type=manifest.artifact_type, annotations=manifest.annotations)
+    entry = describe(manifest)
     tag = fallback_tag(manifest.subject)
-    with store.attaching:
+
+    def enter(known: Manifest | Index | None) -> Manifest | Index:
+        index = known or Index.build(())
+        if not isinstance(index, Index):
+            raise DocumentError("index", "", f"the referrers' tag {tag} names a manifest")
+        if any(other.digest == entry.digest for other in index.manifests):
+            return index
+        return Index.build((*index.manifests, entry), annotations=index.annotations)
+
+    rewrite(store, tag, enter)
+
+
+def rewrite(store: RegistryStore, tag: str, change: Change) -> None:
+    """Replace what a tag names by what ``change`` makes of it.
+
+    A tag has no compare-and-swap. So after writing we wait for longer than another writer needs between its reading and its
+    writing, look again, and write again if ours was overwritten.
+
+    Raises what ``change`` raises, Unavailable if other writers never stop.
+    """
+    with store.rewriting:
         for _ in range(_ATTEMPTS):
             begun = time.monotonic()
-            index = _fallback(store, tag) or Index.build(())
-            if not isinstance(index, Index):
-                raise DocumentError("index", "", f"the referrers' tag {tag} names a manifest")
-            if any(known.digest == entry.digest for known in index.manifests):
+            known = _tagged(store, tag)
+            changed = change(known)
+            if known is not None and known.descriptor.digest == changed.descriptor.digest:
                 return
-            merged = Index.build((*index.manifests, entry), annotations=index.annotations)
-            store.put_document(merged.descriptor, BytesSource(merged.raw), tag)
+            store.put_document(changed.descriptor, BytesSource(changed.raw), tag)
             # Jitter, so that two writers that met once do not meet again.
             time.sleep((time.monotonic() - begun) * random.uniform(3, 6) + _SETTLE * random.uniform(0.5, 1.5))  # noqa: S311
-    raise Unavailable(f"other writers keep replacing the referrers of {manifest.subject.digest}")
+    raise Unavailable(f"other writers keep replacing {tag} in {store.repository}")
 
 
 def fallback_tag(subject: Descriptor) -> str:
@@ -109,7 +126,7 @@ def _from_api(store: RegistryStore, subject: Descriptor, artifact_type: str) -> 
     raise DocumentError("index", "", f"more than {MAX_REFERRERS} referrers, or {MAX_PAGES} pages of them")
 
 
-def _fallback(store: RegistryStore, tag: str) -> Index | Manifest | None:
+def _tagged(store: RegistryStore, tag: str) -> Index | Manifest | None:
     try:
         return store.document(store.resolve_here(tag))
     except NotFound:

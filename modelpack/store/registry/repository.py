@@ -9,7 +9,7 @@ from urllib.parse import quote
 from modelpack.errors import DigestMismatch, NotFound, UnsupportedFormat
 from modelpack.oci import Descriptor, Digest, is_document, parse_document
 from modelpack.oci.mediatypes import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from modelpack.store.base import Store
+from modelpack.store.base import Change, Store
 from modelpack.store.http import Client, Request, Response
 from modelpack.store.mirrors import MirroredStream, MirrorHost
 from modelpack.store.registry import referrers
@@ -24,7 +24,7 @@ _KEPT_DOCUMENTS = 16
 
 
 class RegistryStore(Store):
-    """One repository. Implements Ranged, Listing, Deleting, Referring and Mounting."""
+    """One repository. Implements Ranged, Listing, Deleting, Referring, Rewriting and Mounting."""
 
     def __init__(self, registry: Registry, repository: str) -> None:
         self.registry = registry
@@ -34,7 +34,7 @@ class RegistryStore(Store):
         self.push_scope = f"repository:{repository}:pull,push"
         self._sessions = Sessions(registry, repository)
         self._uploads = Uploads(self._sessions, registry.journal, self.exists)
-        self.attaching = threading.Lock()
+        self.rewriting = threading.Lock()
         self._lock = threading.Lock()
         self._documents: OrderedDict[Digest, bytes] = OrderedDict()
 
@@ -76,6 +76,10 @@ class RegistryStore(Store):
     def tag(self, descriptor: Descriptor, name: str) -> None:
         """Put the document again, under a tag."""
         self.put_document(descriptor, BytesSource(self.read(descriptor)), name)
+
+    def rewrite(self, name: str, change: Change) -> None:
+        """Let a tag lead to what ``change`` makes of what it leads to now."""
+        referrers.rewrite(self, name, change)
 
     def tags(self) -> tuple[str, ...]:
         """All tags, sorted. Raises NotFound if there is no such repository."""

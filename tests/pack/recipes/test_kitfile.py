@@ -116,13 +116,13 @@ def test_refuses_what_a_modelpack_cannot_hold(text: str, reason: str) -> None:
         ("model: {path: ../x}", "model.path", "leads out"),
         ("model: {path: a}\nmodel: {path: b}", "line 2", "a key stands twice"),
         ("? [a]\n: b", "line 1", "is not text"),
-        ("a: &x b\nc: *x", "", "aliases are not allowed"),
+        ("a: &x b\nc: *x", "line 2", "aliases are not allowed"),
         ("a: b\n---\na: b", "", "more than one document"),
         ("[" * 20, "", "nested too deeply"),
         ("a: [b", "line 1", "not YAML"),
         ("a: b: c", "line 1", "not YAML"),
         ("a: \x01", "", "not YAML"),
-        ("!!python/object/apply:os.system [true]", "", "a mapping is required"),
+        ("!!python/object/apply:os.system [true]", "line 1", "tags are not allowed"),
     ],
 )
 def test_refuses(text: str, path: str, reason: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from modelpack.errors import ContentError, DocumentError, StoreError
-from modelpack.oci import Descriptor, Digest, Index, annotation, is_document
+from modelpack.errors import ContentError, DocumentError, NotFound, StoreError
+from modelpack.oci import Descriptor, Digest, Index, Manifest, annotation, is_document
 from modelpack.oci.mediatypes import FILEPATH, TITLE
-from modelpack.store.base import Store
+from modelpack.store.base import Rewriting, Store
+from modelpack.store.graphs.attachments import attachments, merged
 from modelpack.store.progress import Event, Observer, counter, ignore
 from modelpack.store.registry import RegistryStore
 from modelpack.store.sources import Count
@@ -16,17 +17,23 @@ from modelpack.store.workers import each
 
 MAX_DEPTH = 4
 MAX_DOCUMENTS = 10_000
+MAX_ATTACHED = 3
+"""How far attachments of attachments (the signature of an SBOM) are followed."""
+
 DEFAULT_JOBS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a copy did: the root, and how many bytes of blobs were sent, mounted and already there."""
+    """What a copy did: the root, how many bytes of blobs were sent, mounted and already there, and how many manifests that are
+    attached to what was copied came along.
+    """
 
     descriptor: Descriptor
     sent: int
     mounted: int
     existing: int
+    attachments: int = 0
 
 
 def copy(
@@ -35,16 +42,21 @@ def copy(
     target: Store,
     *,
     names: tuple[str, ...] = (),
+    attached: bool = False,
     jobs: int = DEFAULT_JOBS,
     observe: Observer = ignore,
 ) -> Copied:
     """Copy a manifest or an index with all that it names, content first and the root last, then give it its names.
 
-    Documents are copied byte for byte. What the target has is not sent. Raises the errors of both stores, and DocumentError
-    for indexes nested deeper than 4 or naming more than 10,000 documents.
+    Documents are copied byte for byte. What the target has is not sent. With ``attached``, signatures and whatever else is
+    attached follow, and theirs; what the source lists but does not have is left out. Raises the errors of both stores, and
+    DocumentError for indexes nested deeper than 4 or more than 10,000 documents.
     """
     documents: dict[Digest, _Document] = {}
     _walk(source, root, documents, 0)
+    own = len(documents)
+    for descriptor in [document.descriptor for document in documents.values()] if attached else []:
+        _walk_attached(source, descriptor, documents, 0)
     blobs = tuple({blob.digest: blob for document in documents.values() for blob in document.blobs}.values())
     observe(Event("plan", "", sum(blob.size for blob in blobs)))
     mover = _Mover(source, target, observe, threading.Event())
@@ -57,7 +69,7 @@ def copy(
     for name in names:
         target.tag(root, name)
     totals = {way: sum(size for done, size in moved if done == way) for way in ("sent", "mounted", "exists")}
-    return Copied(root, totals["sent"], totals["mounted"], totals["exists"])
+    return Copied(root, totals["sent"], totals["mounted"], totals["exists"], len(documents) - own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +77,23 @@ class _Document:
     descriptor: Descriptor
     blobs: tuple[Descriptor, ...]
     refers: bool
+    tag: str = ""
 
 
-def _walk(source: Store, root: Descriptor, found: dict[Digest, _Document], depth: int) -> None:
+def _walk_attached(source: Store, subject: Descriptor, found: dict[Digest, _Document], depth: int) -> None:
+    if depth == MAX_ATTACHED:
+        return
+    for attachment in attachments(source, subject, tags=depth == 0):
+        known = attachment.descriptor.digest in found
+        try:
+            _walk(source, attachment.descriptor, found, 0, attachment.tag)
+        except NotFound:  # a list of referrers may name what is gone
+            continue
+        if not known:
+            _walk_attached(source, attachment.descriptor, found, depth + 1)
+
+
+def _walk(source: Store, root: Descriptor, found: dict[Digest, _Document], depth: int, tag: str = "") -> None:
     """Collect documents in the order in which they may be pushed, each once, with its blobs."""
     if root.digest in found:
         return
@@ -80,7 +106,7 @@ def _walk(source: Store, root: Descriptor, found: dict[Digest, _Document], depth
     if len(found) >= MAX_DOCUMENTS:
         raise DocumentError("index", "", f"more than {MAX_DOCUMENTS} documents")
     blobs = () if isinstance(document, Index) else document.blobs
-    found[root.digest] = _Document(root, blobs, document.subject is not None)
+    found[root.digest] = _Document(root, blobs, document.subject is not None, tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +139,11 @@ class _Mover:
                     raise
 
     def document(self, document: _Document) -> None:
+        if document.tag and isinstance(self.target, Rewriting):
+            ours = self.source.document(document.descriptor)
+            # Somebody may have signed the copy already: then both signatures belong under the tag.
+            self.target.rewrite(document.tag, lambda known: merged(known, ours) if isinstance(ours, Manifest) else ours)
+            return
         # One that refers is pushed again even so: an earlier run may have ended before it was attached.
         if document.refers or not self.target.exists(document.descriptor):
             self.target.push(document.descriptor, self.source.source(document.descriptor))

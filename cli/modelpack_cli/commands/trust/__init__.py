@@ -1,0 +1,1 @@
+"""Keys, signatures, verdicts: key, sign, verify, tree."""

@@ -1,0 +1,220 @@
+"""Whom to trust, as options say it; and keys and passwords from wherever people keep them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from modelpack_cli import environment
+from modelpack_cli.options import TRUST, gathered
+
+if TYPE_CHECKING:
+    from modelpack import PolicyFile, PrivateKey, PublicKey
+    from modelpack.trust import Identity, Policy
+
+Body = TypeVar("Body", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the options say; ``policy`` is None if they say nothing."""
+
+    policy: Policy | PolicyFile | None
+    insecure: bool = False
+
+
+def _option(*names: str, **settings: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=TRUST, **settings)
+
+
+_PARAMETERS: dict[str, tuple[Any, Any]] = {
+    "key": (
+        Annotated[
+            list[str] | None,
+            _option(
+                "--key",
+                metavar="FILE",
+                help="A public key that must have signed; of several, one. env://NAME works too.",
+            ),
+        ],
+        None,
+    ),
+    "policy": (
+        Annotated[
+            Path | None,
+            _option(
+                "--policy",
+                metavar="FILE",
+                envvar="MODELPACK_POLICY",
+                show_envvar=True,
+                help="A policy file: who must have signed and attested what, by repository.",
+            ),
+        ],
+        None,
+    ),
+    "certificate_root": (
+        Annotated[
+            list[Path] | None,
+            _option(
+                "--certificate-root",
+                metavar="PEM",
+                help="Certificates below this root count, in Sigstore's and Notary's formats, if they have the subject.",
+            ),
+        ],
+        None,
+    ),
+    "certificate_subject": (
+        Annotated[
+            str | None,
+            _option(
+                "--certificate-subject", metavar="DN", help="Whose: 'C=US, ST=WA, O=acme, CN=signer', or a part of it."
+            ),
+        ],
+        None,
+    ),
+    "identity": (
+        Annotated[
+            str | None,
+            _option(
+                "--identity", metavar="NAME", help="An account that must have signed keyless: an address, a workflow."
+            ),
+        ],
+        None,
+    ),
+    "issuer": (
+        Annotated[str | None, _option("--issuer", metavar="URL", help="Its identity provider; goes with --identity.")],
+        None,
+    ),
+    "trusted_root": (
+        Annotated[
+            Path | None,
+            _option(
+                "--trusted-root", metavar="JSON", help="A private Sigstore instance's, instead of the public one's."
+            ),
+        ],
+        None,
+    ),
+    "insecure_skip_verify": (
+        Annotated[
+            bool,
+            _option("--insecure-skip-verify", help="Trust nobody and take it all the same: digests are still checked."),
+        ],
+        False,
+    ),
+}
+
+
+def trusts(command: Body) -> Body:
+    """Give a command the options that say whom to trust; it receives them as one argument ``trust``."""
+    return gathered(command, "trust", _PARAMETERS, _trust)
+
+
+def _trust(
+    *,
+    key: list[str] | None,
+    policy: Path | None,
+    certificate_root: list[Path] | None,
+    certificate_subject: str | None,
+    identity: str | None,
+    issuer: str | None,
+    trusted_root: Path | None,
+    insecure_skip_verify: bool,
+) -> Trust:
+    import modelpack
+
+    trusted: list[PublicKey | Identity] = list(map(public_key, key or ()))
+    if certificate_root or certificate_subject:
+        trusted += _certificates(certificate_root or [], certificate_subject or "")
+    if identity or issuer or trusted_root:
+        trusted.append(_keyless(identity or "", issuer or "", trusted_root))
+    if insecure_skip_verify:
+        if trusted:
+            raise modelpack.InputError("--insecure-skip-verify contradicts the options that say whom to trust")
+        return Trust(modelpack.InsecureAcceptAnything(), insecure=True)
+    if trusted and policy and environment.variable("MODELPACK_POLICY") != str(policy):
+        raise modelpack.InputError(
+            "--policy cannot be combined with --key and the like", hint="name them in the policy"
+        )
+    if trusted:  # what is typed here and now goes before what the environment says
+        return Trust(modelpack.SignedBy(*trusted))
+    return Trust(modelpack.PolicyFile.load(policy) if policy else None)
+
+
+def _certificates(roots: list[Path], subject: str) -> list[Identity]:
+    """The same name below the same roots, in each of the formats that have certificates."""
+    from modelpack.trust import CertificateIdentity, NotaryIdentity, load_roots
+
+    known = tuple(root for path in roots for root in load_roots(content(str(path)), str(path)))
+    return [
+        CertificateIdentity("the certificate", known, subject=subject),
+        NotaryIdentity.pinned("the certificate (Notary)", known, subject),
+    ]
+
+
+def _keyless(identity: str, issuer: str, trusted_root: Path | None) -> Identity:
+    from modelpack import InputError
+    from modelpack.trust import KeylessIdentity
+
+    if not (identity and issuer):
+        raise InputError("--identity and --issuer go together", hint="an account is known only to its provider")
+    root = content(str(trusted_root)) if trusted_root else None
+    return KeylessIdentity(identity, identity, issuer, root)
+
+
+def public_key(place: str) -> PublicKey:
+    """A public key from a file, ``env://NAME`` or ``-``. Raises InputError."""
+    from modelpack import PublicKey
+
+    return PublicKey.load(content(place), place)
+
+
+def private_key(place: str, password_file: str | None) -> PrivateKey:
+    """A private key from a file, ``env://NAME`` or ``-``, with its password if it has one. Raises InputError, DocumentError."""
+    from modelpack import PrivateKey
+
+    return PrivateKey.load(content(place), lambda: password(place, password_file), name=place)
+
+
+def content(place: str) -> bytes:
+    """What is in a small file, in a variable (``env://NAME``, as cosign writes it) or on standard input (``-``).
+
+    Raises InputError.
+    """
+    from modelpack import InputError
+    from modelpack.trust import MAX_KEY_FILE
+
+    if place == "-":
+        return sys.stdin.buffer.read(MAX_KEY_FILE + 1)
+    if place.startswith("env://"):
+        value = environment.variable(place.removeprefix("env://"))
+        if value is None:
+            raise InputError(f"the variable {place.removeprefix('env://')} is not set")
+        return value.encode()
+    try:
+        with Path(place).open("rb") as file:
+            return file.read(MAX_KEY_FILE + 1)
+    except OSError as error:
+        raise InputError(f"{place} cannot be read: {error.strerror}") from None
+
+
+def password(place: str, file: str | None, *, confirm: bool = False) -> bytes:
+    """A key's password: from a file, the environment, or the terminal. Raises InputError."""
+    from modelpack import InputError
+
+    if file is not None:
+        return content(file).removesuffix(b"\n").removesuffix(b"\r")
+    known = environment.key_password()
+    if known is not None:
+        return known.encode()
+    if not sys.stdin.isatty():
+        hint = "set MODELPACK_KEY_PASSWORD (or COSIGN_PASSWORD), or use --password-file"
+        raise InputError(f"{place} needs a password, and there is no terminal to ask on", hint=hint)
+    typed: str = typer.prompt(
+        f"Password for {place}", hide_input=True, err=True, default="", show_default=False, confirmation_prompt=confirm
+    )
+    return typed.encode()

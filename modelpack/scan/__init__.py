@@ -1,0 +1,20 @@
+"""What is unsafe in model files, told without loading, unpickling or rendering anything."""
+
+from modelpack.scan.content import scan_file
+from modelpack.scan.findings import CODES, Code, Finding, Severity
+from modelpack.scan.folder import scan_files, scan_folder
+from modelpack.scan.looking import Limits
+from modelpack.scan.report import Report, Scanned
+
+__all__ = [
+    "CODES",
+    "Code",
+    "Finding",
+    "Limits",
+    "Report",
+    "Scanned",
+    "Severity",
+    "scan_file",
+    "scan_files",
+    "scan_folder",
+]

@@ -1,0 +1,183 @@
+"""The policy file: YAML (or JSON, which is YAML), described for editors by ``schemas/modelpack-policy.schema.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from modelpack.errors import DocumentError, InputError, ModelPackError, PolicyViolation
+from modelpack.oci import JSON, Reference
+from modelpack.oci.fields import Fields
+from modelpack.trust.envelope import only
+from modelpack.trust.policy.identities import identity
+from modelpack.trust.policy.moments import moment
+from modelpack.trust.policy.requirements import AllOf, AnyOf, Attested, InsecureAcceptAnything, Policy, SignedBy
+from modelpack.trust.policy.scopes import Scope
+from modelpack.trust.seal import Identity
+from modelpack.yamlfile import Tree, load_yaml
+
+MAX_POLICY = 1 << 20
+_MAX_PARTS = 1000
+
+PREDICATES = {
+    "slsaprovenance": "https://slsa.dev/provenance/v0.2",
+    "slsaprovenance1": "https://slsa.dev/provenance/v1",
+    "provenance": "https://slsa.dev/provenance/v1",
+    "cyclonedx": "https://cyclonedx.org/bom",
+    "spdx": "https://spdx.dev/Document",
+    "spdx3": "https://spdx.dev/Document/v3",
+    "vuln": "https://cosign.sigstore.dev/attestation/vuln/v1",
+    "openvex": "https://openvex.dev/ns",
+    "vsa": "https://slsa.dev/verification_summary/v1",
+}
+"""Short names of predicate types, most of them cosign's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """What a policy file says: a policy for each scope."""
+
+    rules: tuple[tuple[Scope, Policy], ...]
+    name: str = "the policy"
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file; keys and certificates that it names are read from beside it. Raises InputError, DocumentError."""
+        return cls.parse(_read(path, MAX_POLICY), lambda name: _read(path.parent / name, MAX_POLICY), str(path))
+
+    @classmethod
+    def parse(cls, raw: bytes, read: Callable[[str], bytes], name: str = "the policy") -> Self:
+        """Read a policy; ``read`` gives the files that it names. Raises DocumentError, InputError."""
+        if len(raw) > MAX_POLICY:
+            raise DocumentError(name, "", f"{len(raw)} bytes are more than the {MAX_POLICY} allowed")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            raise DocumentError(name, "", f"not UTF-8 at byte {error.start}") from None
+        root = _object(load_yaml(text, name), name)
+        only(root, "version", "identities", "rules")
+        if root.value.get("version") != 1:
+            root.fail("version", "1 is required")
+        known = {key: _identity(root.object("identities"), key, read) for key in root.object("identities").value}
+        rules = tuple(_rule(entry, known) for entry in root.objects("rules", limit=_MAX_PARTS))
+        if not rules:
+            root.fail("rules", "at least one rule is required")
+        scopes = [scope for scope, _ in rules]
+        for index, scope in enumerate(scopes):
+            if scope in scopes[:index]:
+                root.fail(f"rules[{index}].scope", f"{scope} has a rule already")
+        return cls(rules, name)
+
+    def for_reference(self, where: Reference) -> Policy:
+        """The policy of the narrowest scope that a reference lies in. Raises PolicyViolation if there is none."""
+        name = f"oci:{where.layout}" if where.layout else f"{where.registry}/{where.repository}"
+        fitting = [(scope, policy) for scope, policy in self.rules if scope.covers(name)]
+        if not fitting:
+            message = f"{self.name} has no rule for {name}, so nothing from there is trusted"
+            raise PolicyViolation(message, findings=(message,), hint="add a rule with this scope, or one with '*'")
+        return max(fitting, key=lambda rule: rule[0].narrowness)[1]
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise InputError(f"{path} is longer than the {limit} bytes allowed")
+    return data
+
+
+def _object(tree: Tree, document: str) -> Fields:
+    if not isinstance(tree, dict):
+        raise DocumentError(document, "", "a mapping is required")
+    value: dict[str, JSON] = {key: _json(item) for key, item in tree.items()}
+    return Fields(value, document)
+
+
+def _json(tree: Tree) -> JSON:
+    """The same tree: what YAML can say here, JSON can."""
+    match tree:
+        case dict():
+            return {key: _json(value) for key, value in tree.items()}
+        case list():
+            return [_json(value) for value in tree]
+    return tree
+
+
+def _identity(identities: Fields, key: str, read: Callable[[str], bytes]) -> Identity:
+    fields = identities.object(key)
+    try:
+        return identity(key, fields, read)
+    except DocumentError:
+        raise
+    except ModelPackError as error:
+        raise DocumentError(fields.document, fields.path, str(error), hint=error.hint) from None
+
+
+def _rule(fields: Fields, known: Mapping[str, Identity]) -> tuple[Scope, Policy]:
+    only(fields, "scope", "require")
+    try:
+        scope = Scope.parse(fields.text("scope"))
+    except InputError as error:
+        fields.fail("scope", str(error))
+    return scope, _policy(fields.object("require"), known)
+
+
+def _policy(fields: Fields, known: Mapping[str, Identity]) -> Policy:
+    """Exactly one requirement; ``all`` and ``any`` hold several."""
+    only(fields, "signed", "attested", "all", "any", "insecureAcceptAnything")
+    if len(fields.value) != 1:
+        fields.fail("", "exactly one of signed, attested, all, any, insecureAcceptAnything is required")
+    try:
+        match next(iter(fields.value)):
+            case "signed":
+                return _signed(fields.object("signed"), known)
+            case "attested":
+                return _attested(fields.object("attested"), known)
+            case "all":
+                return AllOf(*(_policy(part, known) for part in fields.objects("all", limit=_MAX_PARTS)))
+            case "any":
+                return AnyOf(*(_policy(part, known) for part in fields.objects("any", limit=_MAX_PARTS)))
+        if fields.flag("insecureAcceptAnything") is not True:
+            fields.fail("insecureAcceptAnything", "only true makes sense here")
+        return InsecureAcceptAnything()
+    except InputError as error:
+        fields.fail("", str(error))
+
+
+def _signed(fields: Fields, known: Mapping[str, Identity]) -> Policy:
+    only(fields, "by", "threshold", "after", "modelSignatures")
+    return SignedBy(
+        *_by(fields, known),
+        threshold=fields.integer("threshold") if "threshold" in fields.value else 1,
+        after=moment(fields, "after"),
+        model_signatures=fields.flag("modelSignatures") or False,
+    )
+
+
+def _attested(fields: Fields, known: Mapping[str, Identity]) -> Policy:
+    only(fields, "type", "by", "threshold", "after", "where")
+    kind = fields.text("type")
+    wanted = {
+        path: tuple(value) if isinstance(value, list) else value for path, value in fields.object("where").value.items()
+    }
+    return Attested(
+        PREDICATES.get(kind, kind),
+        *_by(fields, known),
+        threshold=fields.integer("threshold") if "threshold" in fields.value else 1,
+        after=moment(fields, "after"),
+        where=wanted,
+    )
+
+
+def _by(fields: Fields, known: Mapping[str, Identity]) -> tuple[Identity, ...]:
+    value = fields.value.get("by")
+    names = (value,) if isinstance(value, str) else fields.texts("by")
+    for name in names:
+        if name not in known:
+            fields.fail("by", f"{name!a} is not among the identities")
+    return tuple(known[name] for name in dict.fromkeys(names))

@@ -1,0 +1,1 @@
+"""Tests of documents about models, on real models and on hostile ones."""
