@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asn1crypto import cms as asn1_cms
-from asn1crypto import tsp
+from asn1crypto import core, tsp
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from modelpack.errors import BadSignature, CannotVerify, DocumentError, ModelPackError, UntrustedIdentity
 from modelpack.trust.x509 import Timestamp, verify_response, verify_token
@@ -233,6 +237,86 @@ def test_tokens_that_were_tampered_with(
 ) -> None:
     with pytest.raises((BadSignature, DocumentError), match=message):
         verify(authority, changed(response, change))
+
+
+def resigned(made: Tsa, response: bytes, change: Callable[[Any], None]) -> bytes:
+    """The response with another time in it (TSTInfo after a change), signed again by the authority itself."""
+
+    def rewrite(signed: Any) -> None:
+        info = tsp.TSTInfo.load(bytes(signed["encap_content_info"]["content"]))
+        info.native  # noqa: B018  # parses all of it
+        change(info)
+        content = info.dump(force=True)
+        signed["encap_content_info"]["content"] = core.ParsableOctetString(content, explicit=0)
+        attribute("message_digest")(signed)["values"] = [hashlib.sha256(content).digest()]
+        one = signed["signer_infos"][0]
+        message = b"\x31" + one["signed_attrs"].dump(force=True)[1:]
+        key, digest = made.stamper.key, hashes.SHA256()
+        if isinstance(key, rsa.RSAPrivateKey):
+            one["signature"] = key.sign(message, padding.PSS(padding.MGF1(digest), padding.PSS.DIGEST_LENGTH), digest)
+            parameters = {"hash_algorithm": {"algorithm": "sha256"}, "salt_length": 32}
+            one["signature_algorithm"] = {"algorithm": "rsassa_pss", "parameters": parameters}
+        else:
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            one["signature"] = key.sign(message, ec.ECDSA(digest))
+
+    return changed(response, rewrite)
+
+
+def set_extension(info: Any) -> None:
+    info["extensions"] = [{"extn_id": "1.2.3", "critical": True, "extn_value": b"\x05\x00"}]
+
+
+def set_version(info: Any) -> None:
+    info["version"] = 2
+
+
+def set_no_accuracy(info: Any) -> None:
+    info["accuracy"] = None
+
+
+def set_long_accuracy(info: Any) -> None:
+    info["accuracy"] = {"seconds": 10**12}
+
+
+def set_end_of_the_calendar(info: Any) -> None:
+    info["gen_time"] = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def test_times_of_a_kind_that_is_not_known(authority: Tsa, response: bytes) -> None:
+    for change in (set_extension, set_version):
+        with pytest.raises((CannotVerify, DocumentError)):
+            verify(authority, resigned(authority, response, change))
+    with pytest.raises(CannotVerify, match="of a kind that is not known"):
+        verify(authority, resigned(authority, response, set_extension))
+    for change in (set_long_accuracy, set_end_of_the_calendar):
+        with pytest.raises(DocumentError, match="not readable"):
+            verify(authority, resigned(authority, response, change))
+    assert verify(authority, resigned(authority, response, set_no_accuracy)).accuracy == timedelta()
+
+
+def test_rsa_pss(tmp_path: Path) -> None:
+    made = tsa(tmp_path / "tsa", kind="rsa2048")
+    assert verify(made, resigned(made, made.respond(MESSAGE), lambda _: None))
+
+
+def test_a_signer_that_is_named_by_its_key_identifier(tmp_path: Path) -> None:
+    now = real_now()
+    top = root("tsa root", around(now, AUTHORITY))
+    identifier = x509.SubjectKeyIdentifier(b"this one")
+    stamper = issue(subject("tsa"), top, around(now, STAMPER.with_(extra=((identifier, False),))), number=11)
+    made = Tsa(tmp_path / "tsa", stamper)
+
+    def name(signed: Any) -> None:
+        signed["signer_infos"][0]["sid"] = asn1_cms.SignerIdentifier("subject_key_identifier", b"this one")
+
+    assert verify(made, changed(made.respond(MESSAGE), name))
+
+
+def test_what_is_signed_but_no_signed_data(authority: Tsa) -> None:
+    digested = asn1_cms.ContentInfo({"content_type": "data", "content": b"x"})
+    with pytest.raises(DocumentError, match="no signed data"):
+        verify_token(digested.dump(), MESSAGE, (), now=real_now())
 
 
 def test_the_tampering_itself_changes_nothing_else(authority: Tsa, response: bytes) -> None:
