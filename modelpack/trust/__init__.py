@@ -1,7 +1,16 @@
 """Who vouches for a model: keys, signature formats, policies, verification."""
 
 from modelpack.trust.cosign import SIGNED
-from modelpack.trust.envelope import BUNDLE, MAX_BUNDLE, MAX_STATEMENT, Bundle, Envelope, Statement
+from modelpack.trust.envelope import (
+    BUNDLE,
+    IN_TOTO,
+    MAX_BUNDLE,
+    MAX_STATEMENT,
+    STATEMENT,
+    Bundle,
+    Envelope,
+    Statement,
+)
 from modelpack.trust.evidence import Evidence, Kind, Signature, Status
 from modelpack.trust.found import MAX_CARRIERS
 from modelpack.trust.judging import Target, gather
@@ -27,6 +36,7 @@ from modelpack.trust.x509 import CertificateIdentity, load_certificates, load_ro
 
 __all__ = [
     "BUNDLE",
+    "IN_TOTO",
     "KINDS",
     "MAX_BUNDLE",
     "MAX_CARRIERS",
@@ -35,6 +45,7 @@ __all__ = [
     "OMS",
     "PREDICATES",
     "SIGNED",
+    "STATEMENT",
     "AllOf",
     "AnyOf",
     "Attested",
