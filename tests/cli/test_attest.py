@@ -127,6 +127,44 @@ def test_twice_is_the_same_document(attested: str, reference: str) -> None:
     assert json.dumps(again)
 
 
+def test_lineage(registry: str, reference: str, folder: Path) -> None:
+    base = modelpack("pack", folder, "-t", f"{registry}/base/tiny:v1", "--push").done().last
+    card = folder / "README.md"
+    names = f"[{registry}/base/tiny@{base}, org/elsewhere, 'other.example/x/y@{base}']"
+    card.write_text(
+        card.read_text().replace("language:", f"base_model: {names}\nbase_model_relation: finetune\nlanguage:")
+    )
+    modelpack("pack", folder, "-t", reference, "--push").done()
+    ran = modelpack("tree", reference, "--lineage").done()
+    assert [line.partition("── ")[2].split()[0] for line in ran.out.splitlines()[1:]] == [
+        f"{registry}/base/tiny",
+        "org/elsewhere",
+        "other.example/x/y",
+    ]
+    assert "finetune" in ran.out
+    assert "in another registry, which is not asked" in ran.out
+    told = modelpack("tree", reference, "--lineage", "-f", "json").done().json
+    assert told["ancestors"][0]["digest"] == base
+
+
+def test_a_training_script(reference: str, folder: Path, home: Path) -> None:
+    """Pack, push, sign and record in one call each, as a pipeline does."""
+    signer = library.PrivateKey.generate()
+    with library.provenance("https://acme.example/buildtypes/train/v1") as run_:
+        run_.uses("https://data.example/words.csv", role="dataset", sha256="ab" * 32)
+    packed = library.pack(folder)
+    library.push(packed, reference, signer=signer, provenance=run_)
+    policy = library.AllOf(
+        library.SignedBy(signer.public_key),
+        library.Attested("https://slsa.dev/provenance/v1", signer.public_key),
+    )
+    verified = library.verify(reference, policy=policy)
+    assert verified.descriptor.digest == packed.digest
+    assert library.agreement(verified).contradictions == ()
+    with pytest.raises(library.InputError, match="provenance that nobody signs"):
+        library.push(packed, reference, provenance=run_)
+
+
 def test_the_wrong_way(pushed: str, reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COSIGN_PASSWORD", "")
     modelpack("key", "generate", "-o", "signer", "-q").done()
