@@ -264,6 +264,14 @@ def test_complete_chains() -> None:
             check_complete(chain)
 
 
+def test_all_may_have_one_name() -> None:
+    """notation's own examples are such chains; a name makes nobody self-signed."""
+    signer = leaf(LEAF, intermediate(root("one"), "one"), name="one")
+    check_complete(signer.certificates)
+    for purpose in (SIGNING, NOTARY):
+        assert verify(signer, purpose=purpose) == signer.certificates
+
+
 def test_the_validity_of_an_issuer_need_not_enclose_the_others() -> None:
     long = leaf(LEAF.with_(begin=NOW - 3 * YEAR, end=NOW + 3 * YEAR), ISSUING)
     assert verify(long)
