@@ -138,7 +138,7 @@ def test_lineage(registry: str, reference: str, folder: Path) -> None:
     ran = modelpack("tree", reference, "--lineage").done()
     assert [line.partition("── ")[2].split()[0] for line in ran.out.splitlines()[1:]] == [
         f"{registry}/base/tiny",
-        "org/elsewhere",
+        "https://huggingface.co/org/elsewhere",
         "other.example/x/y",
     ]
     assert "finetune" in ran.out
