@@ -14,6 +14,7 @@ from modelpack.api import (
     copy,
     fetch,
     inspect,
+    lineage,
     list_models,
     list_names,
     login,
@@ -25,6 +26,7 @@ from modelpack.api import (
     unpack,
 )
 from modelpack.attest import provenance
+from modelpack.attesting import agreement, attest_model
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -99,11 +101,14 @@ __all__ = [
     "VerificationError",
     "Verified",
     "__version__",
+    "agreement",
     "attest",
+    "attest_model",
     "copy",
     "evidence",
     "fetch",
     "inspect",
+    "lineage",
     "list_models",
     "list_names",
     "login",

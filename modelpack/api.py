@@ -9,7 +9,8 @@ from pathlib import Path
 
 from modelpack import attest, inspection
 from modelpack.access import Access, local_name, resolve
-from modelpack.attest import Inventory
+from modelpack.attest import Inventory, Lineage, Run
+from modelpack.attesting import attest_model
 from modelpack.errors import InputError, InvalidReference, NotFound
 from modelpack.inspection import Inspection, model_manifest, read_config
 from modelpack.kinds import kind_named
@@ -49,16 +50,22 @@ def push(
     reference: str,
     *,
     signer: Signer | None = None,
+    provenance: Run | None = None,
     attachments: bool = True,
     access: Access | None = None,
 ) -> Copied:
     """Send a packed model, or one of a local store by its name, to a registry (or a layout).
 
     Content that is there is not sent again. Signatures and whatever else is attached to it follow, unless ``attachments`` is
-    false; with a ``signer`` it is signed there. Raises InvalidReference, NotFound, AccessDenied, RegistryError, Unavailable.
+    false. With a ``signer`` it is signed there; with ``provenance`` (a finished :func:`modelpack.provenance`) that is signed and
+    attached as well.
+
+    Raises InputError (provenance without a signer), InvalidReference, NotFound, AccessDenied, RegistryError, Unavailable.
     """
     access = access or Access()
     where = Reference.parse(reference)
+    if provenance is not None and signer is None:
+        raise InputError("provenance that nobody signs proves nothing", hint="give a signer as well")
     if isinstance(model, tuple):
         source: Store = model[0]
         descriptor = source.resolve(local_name(Reference.parse(model[1])))
@@ -67,7 +74,10 @@ def push(
     copied = _copy(source, descriptor, where, access, attachments=attachments)
     if signer is not None:
         files = model.files if isinstance(model, Packed) else None
-        sign(_exactly(where, descriptor), signer, files=files, access=access)
+        exactly = _exactly(where, descriptor)
+        sign(exactly, signer, files=files, access=access)
+        if provenance is not None:
+            attest_model(exactly, signer, provenance=provenance.provenance, access=access)
     return copied
 
 
@@ -200,6 +210,22 @@ def inventory(
     access = access or Access()
     with _finding(reference, local, access) as (store, descriptor, place):
         return attest.inventory(store, descriptor, reference=reference, jobs=access.jobs), place
+
+
+def lineage(reference: str, *, depth: int = 8, access: Access | None = None) -> Lineage:
+    """The tree of a model's declared ancestors (:func:`modelpack.attest.lineage`).
+
+    Only the model's own registry is asked: what a model says of itself must not choose whom we talk to.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+
+    def opener(ancestor: Reference) -> Store:
+        if (ancestor.registry, ancestor.layout) != (where.registry, where.layout):
+            raise NotFound("in another registry, which is not asked")
+        return access.open(ancestor)
+
+    return attest.lineage(opener, where, depth=depth)
 
 
 @contextmanager

@@ -69,8 +69,8 @@ def sign(
     access = access or Access()
     where = Reference.parse(reference)
     chosen = None if formats is None else tuple(map(_format, formats))
-    with _store(where, local, access) as store:
-        target = _target(store, _resolve(store, where, local))
+    with store_of(where, local, access) as store:
+        target = target_of(store, resolve_in(store, where, local))
         if files is not None:
             target = Target(target.descriptor, files)
         return sign_target(
@@ -104,8 +104,8 @@ def sign_keyless(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    with _store(where, local, access) as store:
-        descriptor = _resolve(store, where, local)
+    with store_of(where, local, access) as store:
+        descriptor = resolve_in(store, where, local)
         name = "" if where.layout else f"{where.registry}/{where.repository}"
         # sigstore-python wants a subject to have a name; cosign does not look at it.
         statement = Statement.build(SIGNED, {}, descriptor.digest, name=name or "model")
@@ -130,8 +130,8 @@ def attest(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    with _store(where, local, access) as store:
-        descriptor = _resolve(store, where, local)
+    with store_of(where, local, access) as store:
+        descriptor = resolve_in(store, where, local)
         return attest_target(store, descriptor, signer, predicate_type, predicate, now=datetime.now(UTC), tag=tag)
 
 
@@ -149,8 +149,8 @@ def verify(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    with _store(where, local, access) as store:
-        return verify_at(store, _resolve(store, where, local), where, policy, access)
+    with store_of(where, local, access) as store:
+        return verify_at(store, resolve_in(store, where, local), where, policy, access)
 
 
 def verify_at(
@@ -158,7 +158,7 @@ def verify_at(
 ) -> Verified:
     """The same for what was resolved already."""
     chosen = policy.for_reference(where) if isinstance(policy, PolicyFile) else policy
-    target = Target(descriptor) if isinstance(chosen, InsecureAcceptAnything) else _target(store, descriptor)
+    target = Target(descriptor) if isinstance(chosen, InsecureAcceptAnything) else target_of(store, descriptor)
     return verify_target(store, target, chosen, _circumstances(where), reference=str(where), jobs=access.jobs)
 
 
@@ -175,8 +175,8 @@ def evidence(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    with _store(where, local, access) as store:
-        return _gather(store, _resolve(store, where, local), where, policy, access)
+    with store_of(where, local, access) as store:
+        return _gather(store, resolve_in(store, where, local), where, policy, access)
 
 
 def _gather(
@@ -184,7 +184,7 @@ def _gather(
 ) -> Evidence:
     chosen = policy.for_reference(where) if isinstance(policy, PolicyFile) else policy
     identities = chosen.identities if chosen else ()
-    return gather(store, _target(store, descriptor), identities, _circumstances(where), jobs=access.jobs)
+    return gather(store, target_of(store, descriptor), identities, _circumstances(where), jobs=access.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +222,8 @@ def tree(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    with _store(where, local, access) as store:
-        descriptor = _resolve(store, where, local)
+    with store_of(where, local, access) as store:
+        descriptor = resolve_in(store, where, local)
         found = _gather(store, descriptor, where, policy, access)
         return Branch(descriptor, "", branches=_branches(store, descriptor, found, _MAX_STEPS))
 
@@ -294,15 +294,17 @@ def model_signature(verified: Verified, manifest: Manifest) -> tuple[LayerEntry,
     return ()
 
 
-def _store(where: Reference, local: LayoutStore | None, access: Access) -> Store:
+def store_of(where: Reference, local: LayoutStore | None, access: Access) -> Store:
+    """The store that a reference names, or the local one if that is asked."""
     return local if local is not None and not where.layout else access.open(where)
 
 
-def _resolve(store: Store, where: Reference, local: LayoutStore | None) -> Descriptor:
+def resolve_in(store: Store, where: Reference, local: LayoutStore | None) -> Descriptor:
+    """What a reference names there. Raises NotFound."""
     return store.resolve(local_name(where)) if store is local else resolve(store, where)
 
 
-def _target(store: Store, descriptor: Descriptor) -> Target:
+def target_of(store: Store, descriptor: Descriptor) -> Target:
     """With the digests of all files, if the manifest says them: raw layers are files."""
     document = store.document(descriptor)
     try:

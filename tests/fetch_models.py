@@ -7,6 +7,8 @@ there already, and right, is left alone. One subfolder per model, ready to be pa
     DIR/silero-vad/                             one model as safetensors, ONNX (several opsets) and TorchScript (.jit)
     DIR/magika/model.onnx                       an ONNX classifier with its configuration
     DIR/gemma3-270m/gemma-3-270m-q4_k_m.gguf    joined from four packages
+    DIR/lpips/v0.1/alex.pth                     state dicts as PyTorch wrote them before 1.6 (a row of pickles)
+    DIR/pesto-pitch/mir-1k.ckpt                 checkpoints of PyTorch Lightning (pickles in zip archives)
 """
 
 from __future__ import annotations
@@ -56,6 +58,25 @@ MODELS = {
         ("magika==1.0.3",),
         ("magika/models/standard_v3_3",),
         {"model.onnx": "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c"},
+    ),
+    "lpips": Model(
+        "lpips",
+        ("lpips==0.1.4",),
+        ("lpips/weights",),
+        {
+            "v0.1/alex.pth": "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+            "v0.1/squeeze.pth": "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
+            "v0.1/vgg.pth": "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        },
+    ),
+    "pesto": Model(
+        "pesto-pitch",
+        ("pesto-pitch==2.0.1",),
+        ("pesto/weights",),
+        {
+            "mir-1k.ckpt": "f48c355153fc2fce13393a216ff1629cdfe776b527ce11c8e879df9165e1fb3d",
+            "mir-1k_g7.ckpt": "16c32e06ddd950e3e4866dfa3c7f8a87c4988f8adf43e57977b189f031f26f3e",
+        },
     ),
     "gemma": Model(
         "gemma3-270m",

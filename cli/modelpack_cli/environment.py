@@ -63,28 +63,27 @@ def key_password() -> str | None:
 
 
 def identity_token() -> str:
-    """An OpenID Connect identity token: ``SIGSTORE_ID_TOKEN``, or what the CI system that this runs in gives (GitHub, GitLab, …).
-
-    Raises InputError if there is none.
+    """A token for signing keyless: ``SIGSTORE_ID_TOKEN``, or the one that GitHub Actions, GitLab CI, Google Cloud, Buildkite or
+    CircleCI give to a job. Raises InputError if there is none, or if it could not be fetched.
     """
     from modelpack import InputError
 
     if token := os.environ.get("SIGSTORE_ID_TOKEN"):
         return token
+    hint = "set SIGSTORE_ID_TOKEN; in GitHub Actions the job needs the permission id-token: write"
     try:
-        import id as ambient
+        import id as ambient  # comes with the extra keyless
     except ImportError:
-        found = None
-    else:
-        try:
-            found = ambient.detect_credential("sigstore")
-        except ambient.IdentityError:
-            found = None
-    if found is None:
         raise InputError(
-            "no identity token is to be had here", hint="set SIGSTORE_ID_TOKEN, or run in a CI job that may"
-        )
-    return found
+            "signing keyless needs the extra keyless", hint="pip install 'modelpack-toolkit[keyless]'"
+        ) from None
+    try:
+        token = ambient.detect_credential("sigstore")
+    except Exception:  # noqa: BLE001 - its own errors and those of HTTP and files; what they say may hold credentials
+        raise InputError("this job is promised an identity token, and cannot get it", hint=hint) from None
+    if not token:
+        raise InputError("there is no identity token here", hint=hint)
+    return token
 
 
 def hub_token() -> str:

@@ -13,7 +13,8 @@ from typer.core import TyperGroup
 
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
-from modelpack_cli.commands.trust import keys, signing, verifying
+from modelpack_cli.commands.stage import group as stage
+from modelpack_cli.commands.trust import attesting, keys, signing, verifying
 from modelpack_cli.options import FormatOption
 from modelpack_cli.output import Format, as_json, flush, note, result
 
@@ -77,6 +78,8 @@ app = typer.Typer(
     modelpack sign registry.example/ml/minilm:v1 --key signer.key      vouch for it
     modelpack pull registry.example/ml/minilm:v1 -o ./model --key signer.pub
                                                                        get its files, if that key vouches for it
+    modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub
+                                                                       the same for the servers of a node
     modelpack inspect registry.example/ml/minilm:v1                    what is in it, without the weights
     modelpack sbom registry.example/ml/minilm:v1                       the same as CycloneDX or SPDX, for others
     modelpack scan ./model                                             what is unsafe in its files, without loading them
@@ -85,7 +88,7 @@ app = typer.Typer(
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, inspect, sbom, scan, signing, verifying, keys, local, login, serve):
+for group in (pack, move, stage, inspect, sbom, scan, signing, attesting, verifying, keys, local, login, serve):
     group.register(app)
 
 

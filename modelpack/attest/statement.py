@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from modelpack.oci import Digest, JSONObject, dumps
+from modelpack.oci import Digest, JSONObject
+from modelpack.trust import IN_TOTO, STATEMENT, Statement
 
-STATEMENT = "https://in-toto.io/Statement/v1"
-IN_TOTO = "application/vnd.in-toto+json"
-"""The media type of a statement."""
+__all__ = ["CYCLONEDX_BOM", "IN_TOTO", "PROVENANCE", "SCAN", "SPDX_DOCUMENT", "STATEMENT", "SVR", "VSA", "statement"]
 
 PROVENANCE = "https://slsa.dev/provenance/v1"
 VSA = "https://slsa.dev/verification_summary/v1"
@@ -19,12 +18,4 @@ SCAN = "https://modelpack.dev/attestation/scan/v1"
 
 def statement(predicate_type: str, predicate: JSONObject, subject: Digest, name: str = "") -> bytes:
     """A statement about one subject, compact; the subject has no name unless one is given, as cosign writes it."""
-    said: JSONObject = {"name": name} if name else {}
-    return dumps(
-        {
-            "_type": STATEMENT,
-            "subject": [{**said, "digest": {subject.algorithm: subject.hex}}],
-            "predicateType": predicate_type,
-            "predicate": predicate,
-        }
-    )
+    return Statement.build(predicate_type, predicate, subject, name=name).raw

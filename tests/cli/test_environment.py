@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from modelpack_cli import environment
@@ -120,6 +124,78 @@ def test_the_hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_given")
     monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
     assert (environment.hub_token(), environment.hub_endpoint()) == ("hf_given", "https://hub.example")
+
+
+@pytest.fixture
+def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even if these tests run in one."""
+    for name in ("SIGSTORE_ID_TOKEN", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("GOOGLE_SERVICE_ACCOUNT_NAME", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
+        monkeypatch.delenv(name, raising=False)
+    if find_spec("id"):  # which looks there whether this is a machine of Google's
+        monkeypatch.setattr("id._internal.oidc.ambient._GCP_PRODUCT_NAME_FILE", "/nowhere/product_name")
+
+
+@pytest.mark.usefixtures("_no_job")
+def test_an_identity_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", "a.b.c")
+    assert environment.identity_token() == "a.b.c"
+
+
+def jwt(audience: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps({"aud": audience}).encode()).rstrip(b"=").decode()
+    return f"e30.{payload}.e30"
+
+
+@pytest.mark.usefixtures("_no_job")
+def test_an_identity_token_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("id", reason="needs id (pip install 'modelpack-toolkit[keyless]')")
+    with pytest.raises(InputError, match="no identity token here") as caught:
+        environment.identity_token()
+    assert "SIGSTORE_ID_TOKEN" in caught.value.hint
+    monkeypatch.setenv("GITLAB_CI", "true")
+    with pytest.raises(InputError, match="cannot get it"):
+        environment.identity_token()
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", jwt("sigstore"))  # where GitLab puts it
+    assert environment.identity_token() == jwt("sigstore")
+
+
+@pytest.mark.usefixtures("_no_job")
+def test_an_identity_token_from_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("id", reason="needs id (pip install 'modelpack-toolkit[keyless]')")
+    asked: list[tuple[str, str]] = []
+
+    class Issuer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Authorization"]))
+            self.send_response(200 if "s3cret" in self.headers["Authorization"] else 403)
+            self.end_headers()
+            self.wfile.write(json.dumps({"value": jwt("sigstore")}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Issuer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"http://127.0.0.1:{server.server_port}/token?v=1")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "s3cret")
+        assert environment.identity_token() == jwt("sigstore")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "expired")
+        with pytest.raises(InputError, match="cannot get it") as caught:
+            environment.identity_token()
+        server.shutdown()
+    assert asked[0] == ("/token?v=1&audience=sigstore", "bearer s3cret")
+    assert "expired" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.usefixtures("_no_job")
+def test_an_identity_token_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "id", None)
+    with pytest.raises(InputError, match="needs the extra keyless") as caught:
+        environment.identity_token()
+    assert caught.value.hint == "pip install 'modelpack-toolkit[keyless]'"
 
 
 @pytest.mark.parametrize(("value", "debug"), [("", False), ("0", False), ("1", True), ("yes", True)])

@@ -25,6 +25,7 @@ COMMANDS = [
     "sbom",
     "scan",
     "sign",
+    "attest",
     "verify",
     "tree",
     "ls",
@@ -35,6 +36,7 @@ COMMANDS = [
     "logout",
     "serve",
     "version",
+    "stage",
     "key",
 ]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from modelpack.scan import CODES
 from tests.cli.program import modelpack, program
 from tests.scan.benign import TORCHSCRIPT
 from tests.scan.build import BENIGN, EVIL, torch_zip
@@ -34,27 +35,7 @@ def test_findings_with_their_remedies(model: Path) -> None:
         ["evil.pkl"],
         ["SEVERITY", "CODE", "WHERE", "WHAT"],
         ["high", "SCAN-PICKLE-SYSTEM", "byte", "14", "imports", "os.system"],
-        [
-            "SCAN-PICKLE-SYSTEM:",
-            *[
-                "Do",
-                "not",
-                "load",
-                "the",
-                "file.",
-                "Ask",
-                "its",
-                "publisher",
-                "for",
-                "safetensors,",
-                "or",
-                "convert",
-                "it",
-                "in",
-                "a",
-                "sandbox.",
-            ],
-        ],
+        ["SCAN-PICKLE-SYSTEM:", *CODES["SCAN-PICKLE-SYSTEM"].remedy.split()],
     ]
     assert ran.last == "findings: 3 files, 2 findings, 0 not checked"
     assert "--explain" in ran.err

@@ -12,9 +12,9 @@ NAMES = """
     Access AccessDenied AllOf AnyOf Attested ContentError Credential Digest DigestMismatch DockerConfig
     DocumentError Event Evidence HttpOptions HubAccess InputError InsecureAcceptAnything Inspection Kind Layout
     LayoutStore ModelConfig ModelPackError NotFound Packed PolicyFile PolicyViolation Prepared PrivateKey PublicKey
-    Reference SignedBy StaticCredentials StoreError TLS Unavailable VerificationError Verified __version__ attest
-    copy evidence fetch inspect list_models list_names login logout pack prepare provenance pull push remove sign
-    sign_keyless tag tree unpack verify verify_files
+    Reference SignedBy StaticCredentials StoreError TLS Unavailable VerificationError Verified __version__ agreement
+    attest attest_model copy evidence fetch inspect lineage list_models list_names login logout pack prepare
+    provenance pull push remove sign sign_keyless tag tree unpack verify verify_files
 """
 
 SIGNATURES = {
@@ -25,7 +25,7 @@ SIGNATURES = {
     "pack": """(source: str | Path | Prepared, *, into: Store | str | None = None, created: datetime | None = None,
         annotations: Mapping[str, str] | None = None, access: Access | None = None, **options: object) -> Packed""",
     "push": """(model: Packed | tuple[LayoutStore, str], reference: str, *, signer: Signer | None = None,
-        attachments: bool = True, access: Access | None = None) -> Copied""",
+        provenance: Run | None = None, attachments: bool = True, access: Access | None = None) -> Copied""",
     "pull": """(reference: str, destination: str | Path, *, policy: Policy | PolicyFile, include: Iterable[str] = (),
         exclude: Iterable[str] = (), kinds: Iterable[str | Kind] = (), force: bool = False,
         access: Access | None = None) -> Unpacked""",

@@ -11,85 +11,23 @@ EXTENSION, GLOBAL, BROKEN = "SCAN-PICKLE-EXTENSION", "SCAN-PICKLE-GLOBAL", "SCAN
 
 ARGUMENT = word("id")
 
-ACTORS = [
-    "os.system",
-    "posix.system",
-    "nt.system",
-    "subprocess.Popen",
-    "subprocess.check_output",
-    "builtins.exec",
-    "builtins.eval",
-    "builtins.compile",
-    "builtins.open",
-    "builtins.getattr",
-    "builtins.__import__",
-    "builtins.globals",
-    "builtins.breakpoint",
-    "__builtin__.eval",
-    "__builtin__.execfile",
-    "commands.getoutput",
-    "popen2.popen3",
-    "runpy._run_code",
-    "timeit.timeit",
-    "cProfile.run",
-    "pydoc.locate",
-    "pdb.run",
-    "code.interact",
-    "importlib.import_module",
-    "ctypes.CDLL",
-    "pickle.loads",
-    "_pickle.loads",
-    "marshal.loads",
-    "types.FunctionType",
-    "types.CodeType",
-    "operator.attrgetter",
-    "operator.methodcaller",
-    "functools.partial",
-    "functools.reduce",
-    "itertools.starmap",
-    "socket.create_connection",
-    "shutil.rmtree",
-    "sys.exit",
-    "io.open",
-    "io.FileIO",
-    "webbrowser.open",
-    "asyncio.run",
-    "multiprocessing.Process",
-    "pty.spawn",
-    "bdb.Bdb",
-    "urllib.request.urlopen",
-    "http.client.HTTPSConnection",
-    "smtplib.SMTP",
-    "ssl.get_server_certificate",
-    "logging.config.listen",
-    "doctest.debug_script",
-    "trace.Trace",
-    "venv.create",
-    "ensurepip._run_pip",
-    "codecs.open",
-    "copyreg.add_extension",
-    "uuid._get_command_stdout",
-    "numpy.__builtins__",
-    "numpy.testing._private.utils.runstring",
-    "numpy.f2py.crackfortran.getlincoef",
-    "numpy.load",
-    "numpy.core.os",
-    "torch.load",
-    "torch.hub.load",
-    "torch.serialization.load",
-    "torch.utils.cpp_extension.load",
-    "torch.fx.graph_module.reduce_graph_module",
-    "torch.storage.torch",
-    "torch._utils.torch",
-    "torch._dynamo.guards.GuardBuilder",
-    "pip._internal.main",
-    "setuptools.sandbox.run_setup",
-    "collections.namedtuple",
-    "collections._sys",
-    "pathlib.os",
-    "datetime.sys",
-    "_codecs.lookup",
-]
+_ACTORS = (
+    "os.system posix.system nt.system subprocess.Popen subprocess.check_output builtins.exec builtins.eval builtins.compile "
+    "builtins.open builtins.getattr builtins.__import__ builtins.globals builtins.breakpoint __builtin__.eval "
+    "__builtin__.execfile "
+    "commands.getoutput popen2.popen3 runpy._run_code timeit.timeit cProfile.run pydoc.locate pdb.run code.interact "
+    "importlib.import_module ctypes.CDLL pickle.loads _pickle.loads marshal.loads types.FunctionType types.CodeType "
+    "operator.attrgetter operator.methodcaller functools.partial functools.reduce itertools.starmap socket.create_connection "
+    "shutil.rmtree sys.exit io.open io.FileIO webbrowser.open asyncio.run multiprocessing.Process pty.spawn bdb.Bdb "
+    "urllib.request.urlopen http.client.HTTPSConnection smtplib.SMTP ssl.get_server_certificate logging.config.listen "
+    "doctest.debug_script trace.Trace venv.create ensurepip._run_pip codecs.open copyreg.add_extension uuid._get_command_stdout "
+    "numpy.__builtins__ numpy.testing._private.utils.runstring numpy.f2py.crackfortran.getlincoef numpy.load numpy.core.os "
+    "torch.load torch.hub.load torch.serialization.load torch.utils.cpp_extension.load torch.fx.graph_module.reduce_graph_module "
+    "torch.storage.torch torch._utils.torch torch._dynamo.guards.GuardBuilder pip._internal.main setuptools.sandbox.run_setup "
+    "collections.namedtuple collections._sys pathlib.os datetime.sys _codecs.lookup"
+)
+ACTORS = _ACTORS.split()
+"""Functions that run commands or reach what does."""
 
 
 def _memo(index: bytes) -> bytes:

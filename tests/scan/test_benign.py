@@ -35,3 +35,15 @@ def test_real_models(models: Path) -> None:
     assert codes == {name: [] for name in names} | {"silero-vad": [("SCAN-TORCHSCRIPT", "silero_vad.jit")]}
     formats = {file.format for told in report.values() for file in told.files}
     assert {"safetensors", "gguf", "onnx", "torchscript", "json"} <= formats
+
+
+def test_real_pickles(models: Path) -> None:
+    """Checkpoints of old PyTorch and of Lightning pass; one that holds objects of OmegaConf is told to do so."""
+    if not (models / "lpips").is_dir() or not (models / "pesto-pitch").is_dir():
+        pytest.skip("needs the models lpips and pesto (python tests/fetch_models.py DIR)")
+    old = scan_folder(models / "lpips")
+    assert (old.verdict, {file.format for file in old.files if file.path.endswith(".pth")}) == ("clean", {"pickle"})
+    report = scan_folder(models / "pesto-pitch")
+    assert {(found.code, found.path) for found in report.findings} == {("SCAN-PICKLE-GLOBAL", "mir-1k_g7.ckpt")}
+    assert all("imports omegaconf." in found.message for found in report.findings)
+    assert {file.format for file in report.files} == {"pytorch"}

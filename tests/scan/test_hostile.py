@@ -69,7 +69,7 @@ class _WholeLines(io.BytesIO):
         return line
 
 
-class Recorder(pickle._Unpickler):  # Python's own reader
+class Recorder(pickle._Unpickler):
     """Reads as Python does, but imports nothing: it writes down what it was asked for."""
 
     def __init__(self, data: bytes) -> None:

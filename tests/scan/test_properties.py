@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelpack.errors import DocumentError
 from modelpack.scan import CODES, Limits, Report, scan_files
 from modelpack.scan.looking import Budget
 from modelpack.scan.pickles import ALLOWED
@@ -123,8 +124,6 @@ def check_against_python(data: bytes) -> None:
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.binary(max_size=200))
 def test_decoders_of_anything(codec: str, data: bytes) -> None:
-    from modelpack.errors import DocumentError
-
     inflated = Inflated(Data(data), codec, Budget.of(SMALL))
     with contextlib.suppress(DocumentError):
         assert len(inflated.read_at(0, 100)) <= inflated.size

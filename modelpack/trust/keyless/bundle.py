@@ -15,11 +15,8 @@ from datetime import UTC, datetime
 from modelpack.errors import UntrustedIdentity
 from modelpack.oci import JSON, loads_object
 from modelpack.oci.fields import Fields, member
+from modelpack.trust.envelope import MAX_BUNDLE
 
-MAX_STATEMENT = 32 << 20
-"""Bytes: a bill of materials can be the predicate."""
-MAX_BUNDLE = 48 << 20
-"""Bytes: base64 makes four of a statement's three."""
 _MAX_LIST = 64
 _BASE64 = frozenset(
     (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -94,8 +95,10 @@ def check_pattern(pattern: str, what: str) -> None:
     if len(pattern) > _MAX_PATTERN:
         raise InputError(f"{what} is longer than {_MAX_PATTERN} characters")
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # about what may mean something else one day, such as [[
+            re.compile(pattern)
+    except (re.error, RecursionError, OverflowError, FutureWarning):
         raise InputError(f"{what} is not a regular expression: {shown(pattern)}") from None
     plain = _PLAIN_PARTS.sub("x", pattern)
     if "\\" in plain or re.search(r"\)[*+?{]", plain) or re.search(r"\(\?(?!:)", plain):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -52,16 +52,17 @@ def read_config(data: bytes) -> ClientTrustConfig:
         raise DocumentError("trust config", "", "this is not a Sigstore client trust config") from None
 
 
-def at(root: JSONObject, times: Iterable[datetime], logged: datetime | None) -> ClientTrustConfig:
-    """A root with the authorities that were in office at all ``times``, and the logs that were at the time of ``logged``.
+def at(root: JSONObject, times: Collection[datetime], logged: Collection[datetime]) -> ClientTrustConfig:
+    """A root with the authorities that were in office at all ``times``, and the logs that were at all of ``logged``.
 
     The ``sigstore`` package asks only whether they have begun: it would believe an authority after its end, which is how a root
     says that an authority's key is lost. Raises DocumentError, and BadSignature if nobody is left.
     """
     fields = Fields(root, "trusted root")
-    times = tuple(times)
     logs = [
-        log.value for log in fields.objects("tlogs", limit=_MAX_PARTIES) if _covers(log.object("publicKey"), logged)
+        log.value
+        for log in fields.objects("tlogs", limit=_MAX_PARTIES)
+        if all(_covers(log.object("publicKey"), time) for time in logged)
     ]
     authorities = [
         authority.value
@@ -74,10 +75,10 @@ def at(root: JSONObject, times: Iterable[datetime], logged: datetime | None) -> 
     return _config({**root, "tlogs": [*logs], "certificateAuthorities": [*authorities]}, {"mediaType": _SIGNING})
 
 
-def _covers(party: Fields, time: datetime | None) -> bool:
+def _covers(party: Fields, time: datetime) -> bool:
     period = party.object("validFor")
     start, end = (_moment(period, key) for key in ("start", "end"))
-    return time is None or ((start is None or start <= time) and (end is None or time <= end))
+    return (start is None or start <= time) and (end is None or time <= end)
 
 
 def _moment(fields: Fields, key: str) -> datetime | None:

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, cast
 from modelpack.errors import AccessDenied, BadSignature, DocumentError, InputError, ModelPackError, Unavailable
 from modelpack.oci import JSONObject, loads_object
 from modelpack.oci.fields import Fields
+from modelpack.trust.envelope import IN_TOTO, MAX_STATEMENT, pae
 from modelpack.trust.keyless import roots
-from modelpack.trust.keyless.bundle import MAX_STATEMENT
-from modelpack.trust.keyless.verification import Logged, encoded, silence
+from modelpack.trust.keyless.verification import Logged, silence
 from modelpack.trust.keyless.words import HINT, shown
 
 if TYPE_CHECKING:
     from sigstore.dsse import Statement
     from sigstore.models import ClientTrustConfig
     from sigstore.oidc import IdentityToken
-
-_IN_TOTO = "application/vnd.in-toto+json"
 
 
 def sign_keyless(
@@ -110,7 +108,7 @@ def _within(seconds: float, work: Callable[[], bytes], token: str) -> bytes:
 
 
 def _explained(error: Exception, token: str) -> ModelPackError:
-    said = shown(str(error).replace(token, "…"))
+    said = shown(str(error).replace(token, "***"))
     match type(error).__name__:
         case "FulcioClientError":
             return _refused(error)
@@ -144,5 +142,5 @@ def _root(trust_config: bytes | None) -> JSONObject:
 
 def _verify(raw: bytes, statement: bytes, root: JSONObject) -> None:
     """A log that answers with another entry would leave a signature that nobody can verify."""
-    if Logged.read(raw).verify(root) != encoded(_IN_TOTO, statement):
+    if Logged.read(raw).verify(root) != pae(IN_TOTO, statement):
         raise BadSignature("the bundle that was made is not about this statement")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from modelpack.errors import BadSignature, CannotVerify
 from modelpack.oci import JSONObject
+from modelpack.trust.envelope import pae
 from modelpack.trust.keyless import roots
 from modelpack.trust.keyless.bundle import promised, screen
 from modelpack.trust.keyless.words import HINT, shown
@@ -74,15 +75,15 @@ class Logged:
             )
         trusted = self._trusted(root)
         try:
-            kind, payload = Verifier(trusted_root=trusted).verify_dsse(self.bundle, _Only(self.certificate))
+            kind, payload = Verifier(trusted_root=trusted).verify_dsse(self.bundle, Only(self.certificate))
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was verified
             raise BadSignature(f"the keyless signature does not hold: {shown(error)}") from None
-        return encoded(kind, payload)
+        return pae(kind, payload)
 
     def _trusted(self, root: JSONObject) -> TrustedRoot:
-        times = (*((self.promised,) if self.promised else ()), *self.stamped)
+        promised = (self.promised,) if self.promised else ()
         try:
-            trusted = roots.at(root, times, self.promised).trusted_root
+            trusted = roots.at(root, (*promised, *self.stamped), promised or self.stamped).trusted_root
             trusted.get_fulcio_certs()
             trusted.get_timestamp_authorities()
         except BadSignature:
@@ -93,7 +94,7 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
-class _Only:
+class Only:
     """A policy of the ``sigstore`` package: the certificate that it verifies is the one whose names were judged."""
 
     certificate: Certificate
@@ -102,11 +103,6 @@ class _Only:
         """Raise for any other certificate."""
         if cert != self.certificate:
             raise BadSignature("another certificate than the one that was judged")
-
-
-def encoded(kind: str, payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding."""
-    return b"DSSEv1 %d %b %d %b" % (len(kind.encode()), kind.encode(), len(payload), payload)
 
 
 def _models() -> type[Bundle]:

@@ -17,7 +17,6 @@ MAX_FILES = 100
 """Certificate files in a named store."""
 
 _MAX_FILE = 1 << 20
-_SUFFIXES = frozenset({".pem", ".crt", ".cer"})
 _KINDS = frozenset({"ca", "signingAuthority", "tsa"})
 _NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]+", re.ASCII)
 
@@ -32,21 +31,24 @@ class Roots(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrustStore:
-    """notation's trust store: ``folder/x509/{ca,signingAuthority,tsa}/NAME/*.{pem,crt,cer}``."""
+    """notation's trust store: ``folder/x509/{ca,signingAuthority,tsa}/NAME/*``, one certificate or several in each file.
+
+    As there, everything in such a folder must be a file of certificates: nothing is passed over, whatever its name.
+    """
 
     folder: Path
 
     def certificates(self, kind: str, name: str) -> tuple[Certificate, ...]:
-        """Those of a named store, file by file. Raises InputError: none, links, or what is no root."""
+        """Those of a named store, file by file. Raises InputError: none, links, folders, or what is no root."""
         if kind not in _KINDS or not _NAME.fullmatch(name):
             raise InputError(f"{kind[:40]!a}:{name[:80]!a} is no trust store")
         place = self.folder / "x509" / kind / name
         try:
             if place.is_symlink() or not place.is_dir():
                 raise InputError(f"the trust store {kind}:{name} is not a folder: {place}")
-            files = sorted(path for path in place.iterdir() if path.suffix.lower() in _SUFFIXES)
+            files = sorted(place.iterdir())
             if not 1 <= len(files) <= MAX_FILES:
-                raise InputError(f"{len(files)} certificate files are in {place}; 1 to {MAX_FILES} are allowed")
+                raise InputError(f"{len(files)} files are in {place}; 1 to {MAX_FILES} are allowed")
             return tuple(root for path in files for root in load_roots(_read(path), str(path)))
         except OSError as error:
             raise InputError(f"the trust store {kind}:{name} cannot be read: {error.strerror}") from None
@@ -71,7 +73,10 @@ def _read(path: Path) -> bytes:
         if error.errno == errno.ELOOP:
             raise InputError(f"{path} is a symbolic link, which a trust store may not hold") from None
         raise
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(f"{path} is not a regular file")
-        return file.read(_MAX_FILE + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(_MAX_FILE + 1)
+    finally:
+        os.close(descriptor)

@@ -121,8 +121,8 @@ class Attested:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class AllOf:
-    """All of several policies. Raises InputError if there are none: that would accept anything."""
+class _Several:
+    """Policies that are asked together."""
 
     policies: tuple[Policy, ...]
 
@@ -134,26 +134,22 @@ class AllOf:
     def identities(self) -> tuple[Identity, ...]:
         """Everybody whom one of them may trust."""
         return tuple(identity for policy in self.policies for identity in policy.identities)
+
+
+class AllOf(_Several):
+    """All of several policies. Raises InputError if there are none: that would accept anything."""
+
+    __slots__ = ()
 
     def findings(self, evidence: Evidence) -> tuple[str, ...]:
         """What is missing."""
         return tuple(finding for policy in self.policies for finding in policy.findings(evidence))
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class AnyOf:
+class AnyOf(_Several):
     """At least one of several policies. Raises InputError if there are none."""
 
-    policies: tuple[Policy, ...]
-
-    def __init__(self, *policies: Policy) -> None:
-        _check_some(policies)
-        object.__setattr__(self, "policies", policies)
-
-    @property
-    def identities(self) -> tuple[Identity, ...]:
-        """Everybody whom one of them may trust."""
-        return tuple(identity for policy in self.policies for identity in policy.identities)
+    __slots__ = ()
 
     def findings(self, evidence: Evidence) -> tuple[str, ...]:
         """What is missing."""

@@ -74,17 +74,14 @@ class Certificate:
     def parse(cls, der: bytes, document: str = "certificate") -> Self:
         """Read DER. ``document`` stands in messages. Raises DocumentError, also for keys of kinds that are not supported."""
         from cryptography import x509
-        from cryptography.exceptions import UnsupportedAlgorithm
 
         try:
             return cls(**_fields(x509.load_der_x509_certificate(der)), der=der)  # type: ignore[arg-type]  # named as there
         except InputError as error:
             raise DocumentError(document, "", str(error)) from None
-        except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        except unreadable() as error:
             reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             raise DocumentError(document, "", f"not a certificate that can be read ({reason!a})") from None
-        except x509.UnsupportedGeneralNameType:
-            raise DocumentError(document, "", "a name in it is of a kind that is not known") from None
 
     @property
     def is_self_issued(self) -> bool:
@@ -154,6 +151,15 @@ def check_roots(roots: Sequence[Certificate], name: str) -> None:
             raise InputError(
                 f"{name}: {root} is neither an authority nor self-signed, so it cannot be trusted as a root"
             )
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """What ``cryptography`` raises about certificates and revocation lists that it cannot read."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    usual = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm)
+    return (*usual, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 def _pem_blocks(data: bytes, name: str) -> list[bytes]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 from modelpack.errors import BadSignature, CannotVerify, InputError
-from modelpack.trust.x509.certificates import HASHES, Certificate
+from modelpack.trust.x509.certificates import HASHES, Certificate, unreadable
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -52,7 +52,6 @@ class RevocationList:
     def load(cls, data: bytes, name: str = "the revocation list") -> Self:
         """Read PEM or DER. Raises InputError, also for lists of changes only (delta CRLs) and lists about other issuers."""
         from cryptography import x509
-        from cryptography.exceptions import UnsupportedAlgorithm
 
         if len(data) > MAX_CRL:
             raise InputError(f"{name}: {len(data)} bytes are too many ({MAX_CRL} are allowed)")
@@ -61,7 +60,7 @@ class RevocationList:
             raw = load(data)
             hashed = raw.signature_hash_algorithm
             made = cls(raw, raw.issuer.public_bytes(), raw.last_update_utc, raw.next_update_utc, _scope(raw, name))
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        except unreadable():
             raise InputError(f"{name} cannot be read as a revocation list in PEM or DER") from None
         if hashed and hashed.name not in HASHES:
             raise InputError(f"{name} is signed with {hashed.name}, which is not safe")
@@ -78,11 +77,8 @@ class RevocationList:
         return self.issued <= now and self.expires is not None and now <= self.expires
 
     def lists(self, certificate: Certificate) -> bool:
-        """Whether the certificate is on it. Raises CannotVerify if entries cannot be read."""
-        try:
-            return self.raw.get_revoked_certificate_by_serial_number(certificate.serial) is not None
-        except (ValueError, TypeError) as error:
-            raise CannotVerify(f"a revocation list has an entry that cannot be read ({str(error)[:80]!a})") from None
+        """Whether the certificate is on it."""
+        return self.raw.get_revoked_certificate_by_serial_number(certificate.serial) is not None
 
 
 def load_crls(files: Iterable[bytes]) -> tuple[RevocationList, ...]:

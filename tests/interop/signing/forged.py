@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 from modelpack import Digest, PrivateKey
-from modelpack.errors import BadSignature, UntrustedIdentity, VerificationError
-from modelpack.oci import Descriptor, Manifest
-from modelpack.store import BytesSource, Rewriting, Store, merged, tag_of
+from modelpack.errors import BadSignature, NotFound, UntrustedIdentity, VerificationError
+from modelpack.oci import Descriptor, Index, Manifest
+from modelpack.store import BytesSource, Store, merged, tag_of
 from modelpack.trust import push_bundle
 from modelpack.trust.cosign import SIGNED, SimplePayload, signature_manifest
 from modelpack.trust.envelope import BUNDLE, IN_TOTO, Statement, pae
@@ -144,19 +143,13 @@ def attach_bundle(store: Store, subject: Descriptor, raw: bytes, predicate_type:
     push_bundle(store, subject, raw, predicate_type, datetime.now(UTC))
 
 
-def attach_simple(store: Store, subject: Descriptor, raw: bytes) -> None:
-    assert isinstance(store, Rewriting)
-    text, signature = json.loads(raw)
-    manifest, config = signature_manifest(text.encode(), signature)
-    store.push(manifest.config, BytesSource(config))
-    store.push(manifest.layers[0], BytesSource(text.encode()))
-    store.rewrite(tag_of(subject.digest, "sig"), partial(merged, ours=manifest))
-
-
-def attach_many(store: Store, subject: Descriptor, layers: list[bytes]) -> None:
-    """Several signatures at once under cosign's tag."""
-    assert isinstance(store, Rewriting)
-    made: Manifest | None = None
+def attach_simple(store: Store, subject: Descriptor, *layers: bytes) -> None:
+    """Add signatures under cosign's tag; as if nobody else wrote to it, which is quicker."""
+    tag = tag_of(subject.digest, "sig")
+    try:
+        made: Manifest | Index | None = store.document(store.resolve(tag))
+    except NotFound:
+        made = None
     for text, signature in map(json.loads, layers):
         manifest, config = signature_manifest(text.encode(), signature)
         store.push(manifest.config, BytesSource(config))
@@ -164,14 +157,14 @@ def attach_many(store: Store, subject: Descriptor, layers: list[bytes]) -> None:
         made = merged(made, manifest)
     assert made
     store.push(made.descriptor, BytesSource(made.raw))
-    store.tag(made.descriptor, tag_of(subject.digest, "sig"))
+    store.tag(made.descriptor, tag)
 
 
 FORGERIES = {
     **{("bundle", name): forgery for name, forgery in BUNDLES.items()},
     **{("tag", name): forgery for name, forgery in TAGS.items()},
 }
-ATTACH = {"bundle": attach_bundle, "tag": attach_simple}
+ATTACH: dict[str, Callable[[Store, Descriptor, bytes], None]] = {"bundle": attach_bundle, "tag": attach_simple}
 
 
 def altered(store: Store, subject: Descriptor, name: str) -> Descriptor:

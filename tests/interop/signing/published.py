@@ -7,13 +7,15 @@ import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 import modelpack
-from modelpack import Access, Digest, Packed, PrivateKey, PublicKey
+from modelpack import Access, Digest, Packed, PrivateKey, PublicKey, Reference
 from modelpack.oci import Descriptor
 from modelpack.store import Rewriting, Store
+from modelpack.trust import Circumstances, Signature, Target, gather
 from tests.real.registries import Registry
 from tests.real.tools import run
 
@@ -75,6 +77,14 @@ def opened(model: Published) -> Store:
     store = Access().open(model.name)
     assert isinstance(store, Rewriting)
     return store
+
+
+def signatures(reference: str) -> tuple[Signature, ...]:
+    """Everything that is attached and a signature, by whomever."""
+    where = Reference.parse(reference)
+    with Access().open(where) as store:
+        found = gather(store, Target(store.resolve(where.name)), (), Circumstances(datetime.now(UTC)))
+    return found.signatures
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import pytest
 import modelpack
 from modelpack import LayoutStore, SignedBy
 from modelpack.errors import NoSignature
-from tests.interop.signing.published import LAYOUTS, Cosign, Holder, Publish, Published
+from tests.interop.signing.published import LAYOUTS, Cosign, Holder, Publish, Published, signatures
 from tests.real.registries import Registry
 from tests.real.tools import run
 
 SBOM = "https://cyclonedx.org/bom"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vouched(distribution: Registry, publish: Publish, owner: Holder, cosign: Cosign) -> Published:
     """A model with everything that is attached by us and by cosign, in a registry without the referrers API."""
     model = publish(distribution)
@@ -71,7 +71,7 @@ def test_through_a_layout_to_another_registry(
     modelpack.verify(layout, policy=SignedBy(owner.public))
     accepted(target, owner, cosign)
     assert tree(vouched.reference) == tree(target) != []
-    assert len(modelpack.evidence(target).signatures) == len(modelpack.evidence(vouched.reference).signatures) == 6
+    assert len(signatures(target)) == len(signatures(vouched.reference)) == 6
 
 
 def test_a_policy_of_the_source_holds_for_the_copy(
@@ -81,7 +81,7 @@ def test_a_policy_of_the_source_holds_for_the_copy(
     with pytest.raises(modelpack.VerificationError):
         modelpack.copy(vouched.reference, target, policy=SignedBy(stranger.public))
     with pytest.raises(modelpack.NotFound):
-        modelpack.evidence(target)
+        modelpack.tree(target)
     modelpack.copy(vouched.reference, target, policy=SignedBy(owner.public))
     accepted(target, owner, cosign)
 
@@ -148,9 +148,9 @@ def test_a_target_that_was_signed_by_somebody_else_keeps_both(
         modelpack.verify(target, policy=SignedBy(who.public))
         for layout in LAYOUTS:
             assert cosign.refusal(who.public_file, target, layout) == ""
-    before = modelpack.evidence(target).signatures
+    before = signatures(target)
     modelpack.copy(model.reference, target)
-    assert modelpack.evidence(target).signatures == before
+    assert signatures(target) == before
 
 
 def test_oras_copies_ours(vouched: Published, elsewhere: Registry, owner: Holder) -> None:

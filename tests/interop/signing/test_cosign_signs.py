@@ -82,20 +82,18 @@ def test_we_accept_cosign_s(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("ours_first", [True, False], ids=["ours first", "cosign first"])
-def test_ours_and_cosign_s_beside_each_other(
-    registry: Registry, layout: str, ours_first: bool, publish: Publish, pair: Pair, owner: Holder, cosign: Cosign
+def test_ours_between_two_of_cosign_s(
+    registry: Registry, layout: str, publish: Publish, pair: Pair, owner: Holder, stranger: Holder, cosign: Cosign
 ) -> None:
     model = publish(registry)
-    for ours in (ours_first, not ours_first):
-        if ours:
-            modelpack.sign(model.reference, owner.key)
-        else:
-            cosign.sign(pair.private, model.reference, layout)
-    modelpack.verify(model.reference, policy=SignedBy(pair.key, owner.public, threshold=2))
-    for either in (*LAYOUTS,):
+    cosign.sign(pair.private, model.reference, layout)
+    modelpack.sign(model.reference, owner.key)
+    cosign.sign(stranger.cosign_file, model.reference, layout)
+    modelpack.verify(model.reference, policy=SignedBy(pair.key, owner.public, stranger.public, threshold=3))
+    for either in LAYOUTS:
         assert cosign.refusal(owner.public_file, model.reference, either) == ""
-    assert cosign.refusal(pair.public, model.reference, layout) == ""
+    for public in (pair.public, stranger.public_file):
+        assert cosign.refusal(public, model.reference, layout) == ""
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa-p256", "ecdsa-p384"])

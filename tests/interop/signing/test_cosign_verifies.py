@@ -80,7 +80,6 @@ def test_cosign_signs_with_our_key_file(
 ) -> None:
     model, signer = publish(own_registry), holder(kind)
     assert cosign.run("public-key", "--key", signer.cosign_file) == signer.public.pem.decode()
-    for layout in LAYOUTS:
-        cosign.sign(signer.cosign_file, model.reference, layout)
-    found = modelpack.verify(model.reference, policy=SignedBy(signer.public)).evidence.signatures
-    assert {(one.format, one.status) for one in found} == {("bundle", "verified"), ("tag", "verified")}
+    cosign.sign(signer.cosign_file, model.reference, "bundle")
+    (found,) = modelpack.verify(model.reference, policy=SignedBy(signer.public)).evidence.signatures
+    assert (found.format, found.status) == ("bundle", "verified")

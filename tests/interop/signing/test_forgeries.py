@@ -21,14 +21,13 @@ from tests.interop.signing.forged import (
     Hands,
     altered,
     attach_bundle,
-    attach_many,
     attach_simple,
     bundle,
     payload,
     simple,
     statement,
 )
-from tests.interop.signing.published import LAYOUTS, Cosign, Holder, Publish, Published, opened
+from tests.interop.signing.published import LAYOUTS, Cosign, Holder, Publish, Published, opened, signatures
 from tests.real.registries import Registry
 
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -73,7 +72,7 @@ def test_who_moves_the_tag_to_another_manifest_leaves_the_signature_behind(
 ) -> None:
     model = publish(registry)
     modelpack.sign(model.reference, owner.key, formats=[layout])
-    good = modelpack.evidence(model.reference).signatures[0]
+    good = signatures(model.reference)[0]
     with opened(model) as store:
         other = altered(store, model.descriptor, "v1")
         with pytest.raises(NoSignature):
@@ -113,9 +112,9 @@ def test_many_signatures_under_one_tag(own_registry: Registry, publish: Publish,
     model = publish(own_registry)
     with opened(model) as store:
         many = [simple(owner.key, payload(model.digest, number=str(number))) for number in range(101)]
-        attach_many(store, model.descriptor, many[:100])
+        attach_simple(store, model.descriptor, *many[:100])
         modelpack.verify(model.reference, policy=SignedBy(owner.public))
-        attach_many(store, model.descriptor, many)
+        attach_simple(store, model.descriptor, *many[100:])
     with pytest.raises(CannotVerify, match="more than the 100"):
         modelpack.verify(model.reference, policy=SignedBy(owner.public))
 

@@ -15,8 +15,10 @@ import pytest
 
 import modelpack
 from modelpack import InsecureAcceptAnything, SignedBy
-from modelpack.errors import BadSignature, UntrustedIdentity
-from modelpack.trust import model_signature
+from modelpack.errors import BadSignature, DocumentError, UntrustedIdentity
+from modelpack.oci import JSON
+from modelpack.trust import Statement, model_signature
+from modelpack.trust.oms import FileList
 from tests.interop.signing.published import Holder, Publish, write_model
 from tests.real.registries import Registry
 
@@ -172,3 +174,12 @@ def test_both_make_the_same_list(own_registry: Registry, publish: Publish, owner
         statement = json.loads(base64.b64decode(envelope["payload"]))
         said.append((statement["subject"], statement["predicate"]["resources"], statement["predicateType"]))
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("size", [0, -40, 40.5, True, "40", None, 2.0**60, 1 << 60])
+def test_sizes_of_shards_that_make_no_sense(size: JSON, theirs: Path) -> None:
+    envelope = json.loads((theirs / "model.sig").read_bytes())["dsseEnvelope"]
+    document = json.loads(base64.b64decode(envelope["payload"]))
+    document["predicate"]["serialization"] |= {"method": "shards", "shard_size": size}
+    with pytest.raises(DocumentError, match="shard_size"):
+        FileList.from_statement(Statement.parse(json.dumps(document).encode()))

@@ -11,7 +11,7 @@ import pytest
 import modelpack
 from modelpack.oci import Manifest
 from tests.interop.signing.forged import BUNDLES, Hands
-from tests.interop.signing.published import Holder, Publish, Published, opened
+from tests.interop.signing.published import Holder, Publish, Published, opened, signatures
 from tests.real.registries import Registry
 from tests.real.tools import run
 
@@ -30,7 +30,7 @@ def _npm() -> str:
 
 def bundle_of(model: Published) -> bytes:
     """The bundle that is attached to a model."""
-    (found,) = modelpack.evidence(model.reference).signatures
+    (found,) = signatures(model.reference)
     with opened(model) as store:
         carrier = store.document(found.carrier)
         assert isinstance(carrier, Manifest)

@@ -82,6 +82,15 @@ def test_it_refuses_what_we_refuse(
     with opened(model) as store:
         attach_simple(store, model.descriptor, TAGS[name].make(Hands(owner.key, stranger.key, model.digest)))
     assert skopeo.refusal(model.reference, owner, whoever)
+
+
+def test_it_finds_ours_among_others(
+    own_registry: Registry, publish: Publish, owner: Holder, stranger: Holder, skopeo: Skopeo
+) -> None:
+    model = publish(own_registry)
+    others = [forgery.make(Hands(owner.key, stranger.key, model.digest)) for forgery in TAGS.values()]
+    with opened(model) as store:
+        attach_simple(store, model.descriptor, *others)
     modelpack.sign(model.reference, owner.key, formats=["tag"])
     assert skopeo.refusal(model.reference, owner) == ""
 

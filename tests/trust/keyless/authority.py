@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -46,8 +48,6 @@ def seal_of(document: Document | bytes, *, message: bytes | None = None) -> Seal
 
 
 def decode(text: str) -> bytes:
-    import base64
-
     return base64.b64decode(text)
 
 
@@ -75,12 +75,14 @@ class Instance:
         entry = self.rekor.append(dsse_body(statement, signature, certificate), at)
         return assemble(statement, signature, certificate.public_bytes(Encoding.DER), entry)
 
-    def sign_v2(self, statement: bytes = STATEMENT) -> tuple[Document, bytes]:
+    def sign_v2(self, statement: bytes = STATEMENT, *, at: datetime = SIGNED) -> tuple[Document, bytes]:
         """A bundle as version 2 makes it possible, still without the timestamp that it needs; and the signature."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self.fulcio.issue(key.public_key(), self.claims())
+        certificate = self.fulcio.issue(key.public_key(), self.claims(at=at))
         signature = key.sign(pae(statement), SIGNATURE)
-        entry = self.rekor.append(hashed_body(pae(statement), signature, certificate), SIGNED, promise=False)
+        entry = self.rekor.append(
+            hashed_body(hashlib.sha256(pae(statement)).digest(), signature, certificate), at, promise=False
+        )
         return assemble(statement, signature, certificate.public_bytes(Encoding.DER), entry), signature
 
     def root(self) -> Document:

@@ -23,8 +23,8 @@ SIGNATURE = ec.ECDSA(hashes.SHA256())
 def der_text(tag: int, value: bytes) -> bytes:
     """A DER value that is shorter than 64 KiB."""
     size = len(value)
-    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
-    return bytes([tag]) + length + value
+    octets = size.to_bytes(2 if size > 255 else 1, "big")
+    return bytes([tag]) + (octets if size < 128 else bytes([0x80 | len(octets)]) + octets) + value
 
 
 def spki(key: ec.EllipticCurvePrivateKey) -> bytes:

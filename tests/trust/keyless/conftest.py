@@ -25,7 +25,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         connect(self, address)
 
     def unknown(host: Any, *arguments: Any, **options: Any) -> Any:
-        if host not in ("127.0.0.1", b"127.0.0.1"):
+        if host not in ("127.0.0.1", "localhost"):
             made.append(str(host))
             raise socket.gaierror(socket.EAI_NONAME, "tests look up no names")
         return lookup(host, *arguments, **options)

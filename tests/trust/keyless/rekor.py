@@ -42,7 +42,7 @@ def dsse_body(payload: bytes, signature: bytes, certificate: x509.Certificate) -
     return canonical({"apiVersion": "0.0.1", "kind": "dsse", "spec": spec})
 
 
-def hashed_body(message: bytes, signature: bytes, certificate: x509.Certificate) -> bytes:
+def hashed_body(digest: bytes, signature: bytes, certificate: x509.Certificate) -> bytes:
     """What Rekor version 2 keeps of an envelope: the hash of the pre-authentication encoding."""
     verifier = {
         "keyDetails": "PKIX_ECDSA_P256_SHA_256",
@@ -50,7 +50,7 @@ def hashed_body(message: bytes, signature: bytes, certificate: x509.Certificate)
     }
     spec = {
         "hashedRekordV002": {
-            "data": {"algorithm": "SHA2_256", "digest": b64(hashlib.sha256(message).digest())},
+            "data": {"algorithm": "SHA2_256", "digest": b64(digest)},
             "signature": {"content": b64(signature), "verifier": verifier},
         }
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -134,7 +134,6 @@ class Profile:
     crl_place: str = ""
     ocsp: str = ""
     extra: tuple[tuple[x509.ExtensionType, bool], ...] = ()
-    hash: hashes.HashAlgorithm | None = field(default_factory=hashes.SHA256)
 
     def with_(self, **changes: object) -> Profile:
         return replace(self, **changes)  # type: ignore[arg-type]  # named as above
@@ -183,8 +182,8 @@ def issue(
     for value, critical in profile.extensions():
         builder = builder.add_extension(value, critical=critical)
     by = issuer.key if issuer else key
-    digest = None if isinstance(by, ed25519.Ed25519PrivateKey) else profile.hash
-    return Issued(key, builder.sign(by, digest), issuer)  # type: ignore[arg-type]  # MD5 and SHA-1 are tried on purpose
+    digest = None if isinstance(by, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return Issued(key, builder.sign(by, digest), issuer)
 
 
 def root(name: str = "root", profile: Profile = AUTHORITY, *, kind: str = "p256", number: int = 1) -> Issued:
@@ -209,7 +208,6 @@ def crl(
     expires: datetime.datetime = NOW + DAY,
     key: Key | None = None,
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = (),
-    digest: hashes.HashAlgorithm | None = None,
 ) -> bytes:
     """A revocation list in DER."""
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.raw.subject)
@@ -219,7 +217,8 @@ def crl(
         builder = builder.add_revoked_certificate(entry.build())
     for value, critical in extensions:
         builder = builder.add_extension(value, critical=critical)
-    signed = builder.sign(key or issuer.key, digest or hashes.SHA256())  # type: ignore[arg-type]  # SHA-1 is tried on purpose
+    by = key or issuer.key
+    signed = builder.sign(by, None if isinstance(by, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.DER)
 
 

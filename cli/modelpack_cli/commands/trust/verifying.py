@@ -23,6 +23,8 @@ from modelpack_cli.trust import Trust, trusts
 
 if TYPE_CHECKING:
     from modelpack import Access, Evidence
+    from modelpack.attest import Lineage
+    from modelpack.attesting import Agreement
     from modelpack.trusting import Branch
 
 
@@ -49,6 +51,12 @@ def verify(
     ] = None,
     ignore_unsigned: Annotated[
         bool, typer.Option("--ignore-unsigned", help="With --bundle: files that are not signed do not matter.")
+    ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Compare manifest, configuration, headers and all attached documents; contradictions fail."
+        ),
     ] = False,
     local: LocalOption = False,
     output: FormatOption = Format.TABLE,
@@ -93,7 +101,15 @@ def verify(
         if isinstance(error.evidence, modelpack.Evidence):
             _show(error.evidence, reference, output, verified=False)
         raise
-    _show(verified.evidence, reference, output, verified=True)
+    agreement = modelpack.agreement(verified, access=access) if deep else None
+    _show(verified.evidence, reference, output, verified=True, agreement=agreement)
+    if agreement and (agreement.contradictions or agreement.problems):
+        count = len(agreement.contradictions) + len(agreement.problems)
+        told = tuple(f"{one.code} {one.place}: {one.message}" for one in agreement.contradictions)
+        message = f"{reference}: {counted(count, 'contradiction')} in what is said about it"
+        raise modelpack.PolicyViolation(
+            message, findings=(*told, *agreement.problems), hint="docs/sbom.md explains the codes"
+        )
     if output is Format.TABLE:
         result(str(verified.descriptor.digest))
 
@@ -104,6 +120,9 @@ def tree(
     reference: Annotated[
         str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
     ],
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="Show instead what it was made from, as far as this registry knows.")
+    ] = False,
     local: LocalOption = False,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
@@ -117,9 +136,13 @@ def tree(
     \b
     modelpack tree registry.example/ml/minilm:v1
     modelpack tree registry.example/ml/minilm:v1 --key signer.pub
+    modelpack tree registry.example/ml/minilm:v1 --lineage
     """
     import modelpack
 
+    if lineage:
+        _show_lineage(modelpack.lineage(reference, access=access), output)
+        return
     chosen = existing_store(store) if local else None
     root = modelpack.tree(reference, policy=trust.policy, local=chosen, access=access)
     if output is Format.JSON:
@@ -129,6 +152,24 @@ def tree(
     _branches(root, "")
     if not quiet:
         note(f"{counted(len(root.branches), 'attachment')}" + ("" if trust.policy else "; nothing was verified"))
+
+
+def _show_lineage(root: Lineage, output: Format) -> None:
+    if output is Format.JSON:
+        as_json(root.to_json())
+        return
+    result(f"{root.name}  {root.digest}")
+    _ancestors(root, "")
+
+
+def _ancestors(root: Lineage, indent: str) -> None:
+    for number, one in enumerate(root.ancestors, 1):
+        last = number == len(root.ancestors)
+        notes = ", ".join(filter(None, (one.relation, *one.licenses, one.note)))
+        name = (one.uri or one.name).removeprefix("oci://").partition("@")[0]
+        digest = f"  {str(one.digest)[:19]}" if one.digest else ""
+        result(f"{indent}{'└── ' if last else '├── '}{name}{digest}{f'  ({notes})' if notes else ''}")
+        _ancestors(one, indent + ("    " if last else "│   "))
 
 
 def _branches(root: Branch, indent: str) -> None:
@@ -143,9 +184,12 @@ def _branches(root: Branch, indent: str) -> None:
         _branches(branch, inside)
 
 
-def _show(evidence: Evidence, reference: str, output: Format, *, verified: bool) -> None:
+def _show(
+    evidence: Evidence, reference: str, output: Format, *, verified: bool, agreement: Agreement | None = None
+) -> None:
     if output is Format.JSON:
-        as_json({"reference": reference, "verified": verified, **evidence.to_json()})
+        told = {"reference": reference, "verified": verified, **evidence.to_json()}
+        as_json(told | ({"documents": agreement.to_json()} if agreement else {}))
         return
     rows = [
         (
@@ -160,8 +204,21 @@ def _show(evidence: Evidence, reference: str, output: Format, *, verified: bool)
     ]
     if rows:
         table(("VERDICT", "WHAT", "FORMAT", "SIGNER", "TIME", "ABOUT"), rows)
+    if agreement:
+        _show_agreement(agreement)
     if evidence.skipped:
         note(f"{counted(evidence.skipped, 'signature')} more were not looked at")
+
+
+def _show_agreement(agreement: Agreement) -> None:
+    for number, name in enumerate(agreement.documents):
+        note(f"document {number}: {name}")
+    if agreement.contradictions:
+        table(("CODE", "WHERE", "WHAT"), [(one.code, one.place, one.message) for one in agreement.contradictions])
+    for problem in agreement.problems:
+        result(problem)
+    if not (agreement.contradictions or agreement.problems):
+        note(f"{counted(len(agreement.documents), 'document')}, manifest, configuration and headers agree")
 
 
 def _time(time: object) -> str:

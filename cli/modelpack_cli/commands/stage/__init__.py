@@ -1,0 +1,1 @@
+"""stage and its subcommands: the node cache."""

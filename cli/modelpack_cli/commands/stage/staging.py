@@ -1,0 +1,188 @@
+"""stage REFERENCE: verify a model, put it into the node cache, let a name lead to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelpack_cli.operations import Outcome, as_pid_one, log_events, log_line
+from modelpack_cli.options import ExcludeOption, FormatOption, IncludeOption, ProgressOption, QuietOption
+from modelpack_cli.output import Format, as_json, counted, note, path, size
+from modelpack_cli.progress import Progress, watch
+from modelpack_cli.trust import Trust
+
+if TYPE_CHECKING:
+    from modelpack import Access, PolicyFile
+    from modelpack.stage import Depth, Staged
+    from modelpack.store import Observer
+    from modelpack.trust import Policy
+
+TERMINATION = Path("/dev/termination-log")
+CacheOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="The node cache, one volume.")]
+NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="The link in DIR that leads to it.")]
+_LOGS = ("text", "json")
+
+
+def model(
+    access: Access,
+    trust: Trust,
+    reference: Annotated[
+        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
+    ],
+    to: CacheOption,
+    name: NameOption = "current",
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind", "-k", metavar="KIND", help="Only weight, weight.config, doc, code or dataset. Repeatable."
+        ),
+    ] = None,
+    layout: Annotated[str, typer.Option("--layout", metavar="LAYOUT", help="files, or hf-cache.")] = "files",
+    hf_repo: Annotated[
+        str, typer.Option("--hf-repo", metavar="ORG/NAME", help="With hf-cache; by default the end of the repository.")
+    ] = "",
+    verify: Annotated[
+        str, typer.Option("--verify", metavar="DEPTH", help="What a hit reads: receipt, sample or full.")
+    ] = "receipt",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no registry; needs a digest, and that it is staged already.")
+    ] = False,
+    lease: Annotated[
+        str, typer.Option("--lease", metavar="ID", help="Take a lease that keeps it from gc, for a pod's uid.")
+    ] = "",
+    ttl: Annotated[int, typer.Option("--ttl", metavar="SECONDS", min=1, help="How long a lease lasts.")] = 3600,
+    pin: Annotated[bool, typer.Option("--pin", help="Keep it until it is unpinned.")] = False,
+    log: Annotated[
+        str, typer.Option("--log", metavar="FORM", help="text, or json: one object a line on stderr.")
+    ] = "text",
+    termination_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--termination-log", metavar="PATH", help="Where the outcome goes; /dev/termination-log if that is there."
+        ),
+    ] = None,
+    metrics_file: Annotated[
+        Path | None, typer.Option("--metrics-file", metavar="PATH", help="Prometheus text, for a textfile collector.")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+    progress: ProgressOption = Progress.AUTO,
+) -> None:
+    """Fill a node cache with a verified model; DIR/current then leads to its files.
+
+    Signatures are verified each time, hits too. What is there and unchanged is not fetched again, and several that stage the
+    same model at once fetch it once. There are also stage gc, rollback, status, pin and lease.
+
+    \b
+    modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub
+    modelpack stage registry.example/ml/minilm:v2 --to /cache --key signer.pub --include '*.safetensors'
+    modelpack stage rollback --to /cache
+    """
+    with as_pid_one(), _told(reference, termination_log, metrics_file, log) as outcome:
+        from modelpack import __version__
+        from modelpack.staging import arrangement, stage
+
+        policy = _policy(trust)
+        with _watch(log, progress, quiet=quiet) as observe:
+            staged = stage(
+                reference,
+                to,
+                policy=policy,
+                name=name,
+                include=include or (),
+                exclude=exclude or (),
+                kinds=kind or (),
+                arrangement=arrangement(layout, reference, hf_repo),
+                depth=_depth(verify),
+                lease=lease,
+                ttl=ttl,
+                pin=pin,
+                offline=offline,
+                tool=f"modelpack/{__version__}",
+                access=access.watched(observe),
+            )
+        outcome.staged(staged)
+    _report(staged, output, trusted=not trust.insecure, quiet=quiet or log == "json")
+
+
+def _policy(trust: Trust) -> Policy | PolicyFile:
+    if trust.policy is None:
+        from modelpack import InputError
+
+        raise InputError(
+            "stage feeds servers, so it wants to know whom to trust",
+            hint="--key signer.pub or --policy policy.yaml; --insecure-skip-verify checks digests only",
+        )
+    return trust.policy
+
+
+def _depth(text: str) -> Depth:
+    from modelpack import InputError
+    from modelpack.stage import Depth
+
+    try:
+        return Depth(text)
+    except ValueError:
+        raise InputError(f"--verify takes {', '.join(Depth)}, not {text[:40]!r}") from None
+
+
+@contextmanager
+def _watch(log: str, progress: Progress, *, quiet: bool) -> Iterator[Observer]:
+    if log not in _LOGS:
+        from modelpack import InputError
+
+        raise InputError(f"--log takes {' or '.join(_LOGS)}, not {log[:40]!r}")
+    if log == "json":
+        yield log_events("stage")
+        return
+    with watch("stage", progress, quiet=quiet) as observe:
+        yield observe
+
+
+@contextmanager
+def _told(reference: str, termination: Path | None, metrics: Path | None, log: str) -> Iterator[Outcome]:
+    """Whatever happens, it is told where a cluster looks."""
+    chosen = termination or (TERMINATION if TERMINATION.exists() else None)
+    outcome = Outcome(reference, time.monotonic())
+    try:
+        yield outcome
+    except BaseException as error:
+        outcome.failed(error)
+        raise
+    finally:
+        outcome.write(chosen, metrics)
+        if log == "json":
+            log_line(outcome.line())
+
+
+def _report(staged: Staged, output: Format, *, trusted: bool, quiet: bool) -> None:
+    if output is Format.JSON:
+        as_json(
+            {
+                "path": str(staged.path),
+                "snapshot": str(staged.snapshot),
+                "digest": str(staged.digest),
+                "hit": staged.hit,
+                "reason": staged.reason,
+                "files": staged.files,
+                "bytes": staged.size,
+                "fetched": staged.fetched,
+                "signers": list(staged.signers),
+                "verified": trusted,
+                "swapped": staged.swapped,
+            }
+        )
+        return
+    if not quiet:
+        how = "was there" if staged.hit else f"{size(staged.fetched)} fetched ({staged.reason})"
+        note(f"{counted(staged.files, 'file')}, {size(staged.size)}: {how}")
+        if not trusted:
+            note("the digests match; nobody vouched for the model (no signature was checked)")
+    path(staged.path)

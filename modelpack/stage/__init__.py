@@ -1,0 +1,38 @@
+"""A node cache that a pod's init container fills, verified, once per node."""
+
+from modelpack.stage.cache import CURRENT, Cache, Lease, leases, names, pins, release, renew, set_pin
+from modelpack.stage.fingerprint import fingerprint
+from modelpack.stage.garbage import Freed, collect
+from modelpack.stage.offline import keep_evidence
+from modelpack.stage.preflight import Facts, admit, check_clock, memory_limit
+from modelpack.stage.snapshots import FILES, Arrangement, Depth, Form, Receipt
+from modelpack.stage.staging import Request, Staged, rollback, stage
+
+__all__ = [
+    "CURRENT",
+    "FILES",
+    "Arrangement",
+    "Cache",
+    "Depth",
+    "Facts",
+    "Form",
+    "Freed",
+    "Lease",
+    "Receipt",
+    "Request",
+    "Staged",
+    "admit",
+    "check_clock",
+    "collect",
+    "fingerprint",
+    "keep_evidence",
+    "leases",
+    "memory_limit",
+    "names",
+    "pins",
+    "release",
+    "renew",
+    "rollback",
+    "set_pin",
+    "stage",
+]
