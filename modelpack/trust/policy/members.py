@@ -13,5 +13,5 @@ def members(fields: Fields, *known: str) -> None:
     """
     only(fields, *known)
     for key, value in fields.value.items():
-        if value is None:
+        if value in (None, ""):
             fields.fail(key, "a value is required; without one, leave it out")
