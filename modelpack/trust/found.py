@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from modelpack.errors import CannotVerify, ContentError, DocumentError, ModelPackError, NotFound
+from modelpack.errors import CannotVerify, ContentError, DocumentError, ModelPackError, NotFound, SizeMismatch
 from modelpack.oci import Descriptor, Index, Manifest, loads_object
 from modelpack.oci.fields import Fields
 from modelpack.store import Attachment, Store, attachments, each
@@ -68,8 +68,9 @@ def find(store: Store, target: Descriptor, *, jobs: int = 4) -> tuple[tuple[Foun
     layers = [entry for entries in several for entry in entries]
     chosen, budget = [], MAX_BYTES
     for entry in layers:
-        budget -= entry[1].size if isinstance(entry, tuple) else 0
-        if budget >= 0:
+        size = entry[1].size if isinstance(entry, tuple) else 0
+        if size <= budget:  # one that says it is huge must not hide those that follow
+            budget -= size
             chosen.append(entry)
     found = each(lambda entry: entry if isinstance(entry, Found) else _layer(store, *entry), chosen, jobs)
     return tuple(found), len(attached[MAX_CARRIERS:]) + len(layers) - len(chosen)
@@ -94,7 +95,7 @@ def _manifest(
     if len(layers) > MAX_SEALS:
         reason = f"{len(layers)} signatures, more than the {MAX_SEALS} that are looked at"
         return [Found(carrier, "", problem=CannotVerify(reason))]
-    return [(carrier, layer, _format(layer)) for layer in layers]
+    return [_sized(carrier, layer, _format(layer)) for layer in layers]
 
 
 def _envelope(carrier: Descriptor, document: Manifest) -> list[Found | tuple[Descriptor, Descriptor, str]]:
@@ -102,7 +103,18 @@ def _envelope(carrier: Descriptor, document: Manifest) -> list[Found | tuple[Des
         layer = notary.envelope_in(document)
     except DocumentError as error:
         return [Found(carrier, "jws", problem=error)]
-    return [(carrier, layer, _ENVELOPES[layer.media_type])]
+    return [_sized(carrier, layer, _ENVELOPES[layer.media_type])]
+
+
+def _sized(carrier: Descriptor, layer: Descriptor, name: str) -> Found | tuple[Descriptor, Descriptor, str]:
+    if layer.size > _limit(layer):
+        reason = f"{layer.size} bytes, more than the {_limit(layer)} of a signature"
+        return Found(carrier, name, layer, problem=SizeMismatch(reason))
+    return carrier, layer, name
+
+
+def _limit(layer: Descriptor) -> int:
+    return MAX_PAYLOAD if layer.media_type == SIGNATURE_LAYER else MAX_BUNDLE
 
 
 def _format(layer: Descriptor) -> str:
@@ -113,7 +125,7 @@ def _format(layer: Descriptor) -> str:
 
 def _layer(store: Store, carrier: Descriptor, layer: Descriptor, name: str) -> Found:
     try:
-        raw = store.read(layer, limit=MAX_PAYLOAD if layer.media_type == SIGNATURE_LAYER else MAX_BUNDLE)
+        raw = store.read(layer, limit=_limit(layer))
         seal, claim = _read(layer, raw)
     except (NotFound, ContentError, DocumentError, CannotVerify) as error:
         return Found(carrier, name, layer, problem=error)

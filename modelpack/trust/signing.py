@@ -86,7 +86,7 @@ def sign(
     name = reference.rpartition("@")[0] or reference
     own = _own_identities(signer, certificates)
     there = {
-        form: one.carrier
+        form: one.carrier.plain()
         for one in find(store, target.descriptor)[0]
         if (form := _says(one, name, annotations or {}))
         and judge(one, target, own, Circumstances(now)).status is Status.VERIFIED

@@ -18,13 +18,20 @@ from modelpack.trust import (
     Identity,
     KeyIdentity,
     Kind,
+    Policy,
     PrivateKey,
     Signature,
     SignatureFormat,
     Target,
+    Verified,
     gather,
+    push_bundle,
     sign,
+    verify,
 )
+from modelpack.trust.cosign import SIGNED
+from modelpack.trust.envelope import IN_TOTO, Envelope, build, pae
+from modelpack.trust.keys import SIGNING
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HERE = Circumstances(NOW, "registry.example/ml/tiny")
@@ -110,3 +117,22 @@ def changed(raw: bytes, change: Callable[[dict[str, object]], object]) -> bytes:
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def sealed(statement: bytes, signer: PrivateKey | None = None, *, kind: str = IN_TOTO) -> bytes:
+    """A bundle with anything in it, signed by somebody."""
+    signer = signer or key()
+    signature = signer.sign(pae(kind, statement), SIGNING[signer.public_key.kind])
+    return build(Envelope(kind, statement, signature), hint=signer.public_key.hint)
+
+
+def attached(model: Model, *raw: bytes) -> Model:
+    """The model with bundles."""
+    for bundle in raw:
+        push_bundle(model.store, model.target.descriptor, bundle, SIGNED, NOW)
+    return model
+
+
+def check(model: Model, policy: Policy) -> Verified:
+    """Verify, or raise."""
+    return verify(model.store, model.target, policy, HERE, reference="here")
