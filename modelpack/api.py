@@ -57,13 +57,15 @@ def push(
     """Send a packed model, or one of a local store by its name, to a registry (or a layout).
 
     Content that is there is not sent again. Signatures and whatever else is attached to it follow, unless ``attachments`` is
-    false. With a ``signer`` it is signed there; with ``provenance`` (a finished :func:`modelpack.provenance`) that is signed and
-    attached as well.
+    false. With a ``signer`` it is signed there; with ``provenance`` (a finished :func:`modelpack.provenance`, by
+    default the one that it was packed with) that is signed and attached as well.
 
     Raises InputError (provenance without a signer), InvalidReference, NotFound, AccessDenied, RegistryError, Unavailable.
     """
     access = access or Access()
     where = Reference.parse(reference)
+    if provenance is None and isinstance(model, Packed) and isinstance(model.provenance, Run):
+        provenance = model.provenance
     if provenance is not None and signer is None:
         raise InputError("provenance that nobody signs proves nothing", hint="give a signer as well")
     if isinstance(model, tuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from modelpack.access import Access
+from modelpack.attest import Run
 from modelpack.errors import InputError
 from modelpack.kinds import kind_named
 from modelpack.oci import Kind, ModelConfig, Reference
@@ -95,6 +96,7 @@ def pack(
     into: Store | str | None = None,
     created: datetime | None = None,
     annotations: Mapping[str, str] | None = None,
+    provenance: Run | None = None,
     access: Access | None = None,
     **options: object,
 ) -> Packed:
@@ -102,7 +104,8 @@ def pack(
 
     ``into`` is where it is stored: a store, a reference (a registry or a layout; the tag is set), or nothing: then files are
     only referred to, and :func:`modelpack.push` sends them from where they are. Each file is read once. The same files and
-    options give the same digest on every machine; ``created`` (a time in UTC) becomes part of it.
+    options give the same digest on every machine; ``created`` (a time in UTC) becomes part of it. ``provenance`` is kept for
+    :func:`modelpack.push`, which signs and attaches it.
 
     Other options are those of :func:`prepare`. Raises InputError, DocumentError, SizeMismatch (a file changed meanwhile),
     DigestMismatch (a Hub file is not what the Hub says), and the store's errors.
@@ -119,8 +122,9 @@ def pack(
             packed = _execute(prepared, store, created, annotations, access)
             if where.name:
                 store.tag(packed.descriptor, where.name)
-            return packed
-    return _execute(prepared, MemoryStore() if into is None else into, created, annotations, access)
+    else:
+        packed = _execute(prepared, MemoryStore() if into is None else into, created, annotations, access)
+    return replace(packed, provenance=provenance)
 
 
 def _execute(

@@ -32,13 +32,15 @@ _NOT_YET = Digest.of(b"")
 class Packed:
     """A model that is in a store, without a name so far.
 
-    ``files`` are the SHA-256 digests of the single files, also of those inside archives, by path.
+    ``files`` are the SHA-256 digests of the single files, also of those inside archives, by path. ``provenance`` is what took
+    down how it came about (:class:`modelpack.attest.Run`), for who pushes and signs it.
     """
 
     store: Store
     manifest: Manifest
     config: ModelConfig
     files: Mapping[str, Digest] = field(hash=False)
+    provenance: object = field(default=None, repr=False, compare=False)
 
     @property
     def descriptor(self) -> Descriptor:

@@ -152,8 +152,8 @@ def test_a_training_script(reference: str, folder: Path, home: Path) -> None:
     signer = library.PrivateKey.generate()
     with library.provenance("https://acme.example/buildtypes/train/v1") as run_:
         run_.uses("https://data.example/words.csv", role="dataset", sha256="ab" * 32)
-    packed = library.pack(folder)
-    library.push(packed, reference, signer=signer, provenance=run_)
+    packed = library.pack(folder, provenance=run_)
+    library.push(packed, reference, signer=signer)
     policy = library.AllOf(
         library.SignedBy(signer.public_key),
         library.Attested("https://slsa.dev/provenance/v1", signer.public_key),
@@ -162,7 +162,7 @@ def test_a_training_script(reference: str, folder: Path, home: Path) -> None:
     assert verified.descriptor.digest == packed.digest
     assert library.agreement(verified).contradictions == ()
     with pytest.raises(library.InputError, match="provenance that nobody signs"):
-        library.push(packed, reference, provenance=run_)
+        library.push(packed, reference)
 
 
 def test_the_wrong_way(pushed: str, reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
