@@ -1,259 +1,377 @@
-"""How others were broken, each as a test (for certificates, Notary and keyless see those folders; for transfers, tests/store)."""
+"""What went wrong elsewhere, one test each (certificates, Notary, keyless and time stamps have theirs beside them)."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelpack.errors import BadSignature, CannotVerify, DocumentError, InputError, NoSignature, PolicyViolation
-from modelpack.oci import Digest, Index
-from modelpack.store import BytesSource
+import modelpack
+from modelpack import LayoutStore, SignedBy
+from modelpack.errors import (
+    AccessDenied,
+    BadSignature,
+    CannotVerify,
+    ContentError,
+    DocumentError,
+    InputError,
+    ModelPackError,
+    NoSignature,
+    PolicyViolation,
+    Unavailable,
+    VerificationError,
+)
+from modelpack.oci import Descriptor, Digest, Index, Manifest
+from modelpack.oci.mediatypes import OCI_INDEX
+from modelpack.serve import Server
+from modelpack.store import BytesSource, copy, tag_of
 from modelpack.trust import (
+    BUNDLE,
     Attested,
+    Bundle,
     Envelope,
     KeyIdentity,
     Kind,
+    PrivateKey,
     SignatureFormat,
-    SignedBy,
     Statement,
-    Status,
     Target,
+    Verified,
     attest,
-    sign,
+    model_signature,
     verify,
 )
-from modelpack.trust.envelope import IN_TOTO, Bundle, build, pae
-from modelpack.trust.keys import SIGNING
-from tests.trust.making import HERE, NOW, Model, changed, key
+from modelpack.trust import found as finding
+from modelpack.trust.cosign import SIGNED
+from modelpack.trust.envelope import IN_TOTO, build, pae
+from modelpack.trust.keys import Scheme, keyfile
+from tests.cli.models import model as make_model
+from tests.faults import FaultyRegistry, Features, Guard, effects
+from tests.store.clients import connect
+from tests.trust.making import HERE, NOW, Model, attached, changed, check, key, sealed
 
-OWNER = KeyIdentity(key().public_key)
-PROVENANCE = "https://slsa.dev/provenance/v1"
-
-
-def sealed(payload: bytes, payload_type: str = IN_TOTO) -> bytes:
-    """A bundle by the owner, whatever the payload."""
-    signature = key().sign(pae(payload_type, payload), SIGNING["ecdsa-p256"])
-    return build(Envelope(payload_type, payload, signature), hint=key().public_key.hint)
-
-
-def attached(raw: bytes) -> Model:
-    """A model to which nothing but one bundle is attached, in the usual way."""
-    carrier, _ = Model.make().signed(None, SignatureFormat.BUNDLE).attached(Kind.SIGNATURE)
-    fresh = Model.make()
-    fresh.attach(raw, carrier)
-    return fresh
+OWNER = KeyIdentity(key().public_key, "owner")
+POLICY = SignedBy(OWNER)
+OTHER = Digest("sha256", "ab" * 32)
 
 
-def test_verify_a_tag_then_pull_the_tag() -> None:
-    """Crossplane GHSA-wfqx-gjrf-g28r: the tag moves in between. What verifying returns names a digest."""
-    model = Model.make().signed()
-    verified = verify(model.store, model.target, SignedBy(OWNER), HERE, reference="registry.example/ml/tiny:v1")
-    other = Model.make(b"evil")
-    assert verified.descriptor.digest == model.target.descriptor.digest != other.target.descriptor.digest
+def sealed_with(raw: bytes, **members: object) -> bytes:
+    """A bundle whose signature has other members."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["dsseEnvelope"]["signatures"][0].update(members)
+
+    return changed(raw, change)
 
 
-def test_payload_type_confusion() -> None:
-    """CVE-2022-35930: a good signature over something that is no statement."""
-    statement = Statement.build("https://sigstore.dev/cosign/sign/v1", {}, Model.make().target.descriptor.digest)
-    one = attached(sealed(statement.raw, "application/vnd.example+json")).one()
-    assert (one.status, "payloadType" in one.reason) == (Status.BAD, True)
+def signed_statement(model: Model, **changes: Any) -> bytes:
+    return changed(Statement.build(SIGNED, {}, model.target.descriptor.digest).raw, lambda d: d.update(changes))
+
+
+@pytest.fixture(params=[True, False], ids=["api", "tag"])
+def published(request: pytest.FixtureRequest) -> Iterator[FaultyRegistry]:
+    """A signed model in a registry that can be told to misbehave, with and without the referrers API."""
+    with FaultyRegistry(Features(referrers=request.param)) as faulty:
+        published_in(faulty)
+        yield faulty
+
+
+def published_in(faulty: FaultyRegistry, login: tuple[str, str] | None = None) -> None:
+    model = Model.make().signed(key(), SignatureFormat.BUNDLE)
+    with connect(faulty, login=login) as store:
+        copy(model.store, model.target.descriptor, store, names=("v1",), attached=True)
+
+
+def asked(faulty: FaultyRegistry, login: tuple[str, str] | None = None) -> Verified:
+    with connect(faulty, login=login) as store:
+        return verify(store, Target(store.resolve("v1"), Model.make().target.files), POLICY, HERE)
+
+
+def test_verify_tag_then_pull_tag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crossplane verified what a tag named and then pulled what it named by then (GHSA-wfqx-gjrf-g28r)."""
+    with Server(LayoutStore(tmp_path / "registry")) as server:
+        reference = f"{server.host}/ml/tiny:v1"
+        good = modelpack.pack(make_model(tmp_path / "tiny"), into=reference)
+        modelpack.sign(reference, key())
+        evil = modelpack.pack(make_model(tmp_path / "evil"), name="evil")
+        verified = modelpack.verify(reference, policy=POLICY)
+        modelpack.push(evil, reference)
+        assert modelpack.unpack(verified, tmp_path / "out").digest == good.digest
+        with pytest.raises(NoSignature):
+            modelpack.pull(reference, tmp_path / "out", policy=POLICY)
+
+
+@pytest.mark.parametrize("what", ["/manifests/", "/blobs/"])
+def test_trusting_the_digest_that_a_registry_names(published: FaultyRegistry, what: str) -> None:
+    """notation took a registry's descriptor for what was fetched (CVE-2023-33959): we hash what came, header or not."""
+    published.on("GET", what, effects.wrong_bytes(5), times=None)
+    with pytest.raises((ContentError, VerificationError)):
+        asked(published)
 
 
 def test_predicate_type_confusion() -> None:
-    """CVE-2022-35929: an attestation of one type is none of another, and no signature (cosign takes it for one)."""
+    """cosign's verify-attestation took any type (CVE-2022-35929), its verify takes an SBOM's for a signature."""
     model = Model.make()
-    attest(model.store, model.target.descriptor, key(), "https://cyclonedx.org/bom", {}, now=NOW)
-    assert model.one().status is Status.VERIFIED
-    for policy in (SignedBy(OWNER), Attested(PROVENANCE, OWNER)):
-        with pytest.raises(PolicyViolation):
-            verify(model.store, model.target, policy, HERE)
+    attest(model.store, model.target.descriptor, key(), "https://cyclonedx.org/bom", {}, now=NOW, tag=True)
+    with pytest.raises(PolicyViolation, match="a signature by owner is required"):
+        check(model, POLICY)
+    with pytest.raises(PolicyViolation, match=r"attestation of the type https://slsa\.dev/provenance/v1"):
+        check(model, Attested("https://slsa.dev/provenance/v1", OWNER))
+    with pytest.raises(PolicyViolation, match="attestation"):
+        check(Model.make().signed(), Attested(SIGNED, OWNER))
 
 
-def test_annotations_are_not_believed() -> None:
-    """What a carrier says of its bundle is not signed: here it says "signature" of an attestation."""
+def test_payload_type_confusion() -> None:
+    """cosign's verify-blob-attestation passed over types and parse errors (GHSA-w6c6-c85g-mmv6)."""
     model = Model.make()
-    statement = Statement.build(PROVENANCE, {}, model.target.descriptor.digest)
-    one = attached(sealed(statement.raw)).one()
-    assert (one.kind, one.predicate_type) == (Kind.ATTESTATION, PROVENANCE)
+    statement = signed_statement(model)
+    for raw in (sealed(statement, kind="application/json"), sealed(b"not JSON"), sealed(statement[:-1])):
+        with pytest.raises(BadSignature):
+            check(attached(Model.make(), raw), POLICY)
 
 
-def test_a_signature_of_another_model() -> None:
-    """CVE-2022-36056 and its like: a sound signature that was made for something else."""
-    _, bundle = Model.make(b"another").signed(None, SignatureFormat.BUNDLE).attached(Kind.SIGNATURE)
-    one = attached(bundle).one()
-    assert (one.status, one.reason) == (Status.BAD, "made for another manifest")
-
-
-def test_the_model_signature_of_other_files() -> None:
-    """One that lists other files is bound to other files, even if the same key made it."""
-    _, bundle = Model.make(b"another").signed(None, SignatureFormat.OMS).attached(Kind.MODEL)
-    one = attached(bundle).one()
-    assert one.status is Status.BAD
-    assert "'model.safetensors' is not what was signed" in one.reason
-
-
-def test_dsse_is_over_bytes_and_their_lengths() -> None:
-    """model-signing 0.2 signed ``DSSEV1`` and Python's repr of the payload; lengths are those of the bytes."""
-    assert pae("http://example.com/HelloWorld", b"hello world") == (
-        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+def test_annotations_are_not_trusted() -> None:
+    """``dev.sigstore.bundle.predicateType`` is signed by nobody: it neither makes a signature nor hides one."""
+    model = Model.make()
+    carrier, raw = Model.make().signed(key(), SignatureFormat.BUNDLE).attached(Kind.SIGNATURE)
+    model.attach(
+        raw, replace(carrier, annotations={"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"})
     )
-    assert pae("é", "ü".encode()) == "DSSEv1 2 é 2 ü".encode()
-
-
-def test_the_keyid_decides_nothing() -> None:
-    """DSSE: a keyid is a hint that nobody signed. Ours are left out, for cosign skips what it does not know."""
-    model = Model.make().signed(None, SignatureFormat.BUNDLE)
-    _, bundle = model.attached(Kind.SIGNATURE)
-    assert b"keyid" not in bundle
-
-    def name(document: Any) -> None:
-        document["dsseEnvelope"]["signatures"][0]["keyid"] = "somebody else's"
-
-    assert attached(changed(bundle, name)).one().status is Status.VERIFIED
-
-
-def test_one_key_twice_is_one_signer() -> None:
-    """DSSE's vectors: a threshold counts keys, not names for them and not signatures."""
-    model = Model.make().signed()
-    again = KeyIdentity(key().public_key, "the same under another name")
-    with pytest.raises(PolicyViolation, match="2 of"):
-        verify(model.store, model.target, SignedBy(OWNER, again, threshold=2), HERE)
-    model.signed(key("other"))
-    verify(model.store, model.target, SignedBy(OWNER, KeyIdentity(key("other").public_key), threshold=2), HERE)
-
-
-def test_two_signatures_in_one_envelope() -> None:
-    """sigstore-go's ``dsse-2sigs``: exactly one is allowed in a bundle."""
-
-    def double(document: Any) -> None:
-        document["dsseEnvelope"]["signatures"] *= 2
-
-    _, bundle = Model.make().signed(None, SignatureFormat.BUNDLE).attached(Kind.SIGNATURE)
-    one = attached(changed(bundle, double)).one()
-    assert (one.status, "exactly one is allowed" in one.reason) == (Status.BAD, True)
-
-
-def test_a_bad_signature_beside_a_good_one_does_no_harm() -> None:
-    """Who may push could else make any model fail."""
-    model = Model.make().signed(None, SignatureFormat.BUNDLE)
-    carrier, bundle = model.attached(Kind.SIGNATURE)
-    model.attach(bundle[:-20], carrier)
-    model.attach(b"{}", carrier)
-    verify(model.store, model.target, SignedBy(OWNER), HERE)
-
-
-def test_endless_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CVE-2023-46737, CVE-2024-29902: what is not looked at is said to be so, and is not "unsigned"."""
-    model = Model.make()
-    for number in range(3):
-        model.signed(key(str(number)), SignatureFormat.BUNDLE)
-    monkeypatch.setattr("modelpack.trust.found.MAX_CARRIERS", 2)
-    evidence = model.evidence()
-    assert (len(evidence.signatures), evidence.skipped) == (2, 1)
-    with pytest.raises(CannotVerify):
-        verify(model.store, model.target, SignedBy(OWNER), HERE)
-
-
-def test_nothing_attached_is_no_signature() -> None:
-    """An absent signature fails; there is no way back to "not required"."""
-    model = Model.make()
-    with pytest.raises(NoSignature, match="is not signed"):
-        verify(model.store, model.target, SignedBy(OWNER), HERE)
-
-
-def test_a_referrer_of_something_else_that_is_listed_here() -> None:
-    """A registry may list what it likes."""
-    model, other = Model.make(), Model.make(b"other").signed(None, SignatureFormat.BUNDLE)
-    carrier, bundle = other.attached(Kind.SIGNATURE)
-    for blob, data in ((carrier.config, b"{}"), (carrier.layers[0], bundle)):
-        model.store.push(blob, BytesSource(data))
-    model.store.push(carrier.descriptor, BytesSource(carrier.raw))
-    listed = model.store.referrers
-    model.store.referrers = lambda subject, artifact_type="": (carrier.descriptor, *listed(subject, artifact_type))  # type: ignore[method-assign]  # a lying registry
-    one = model.one()
-    assert (one.status, "attached to something else" in one.reason) == (Status.BAD, True)
-
-
-def test_two_members_of_one_name() -> None:
-    """Parsers differ about which of two counts; here neither does."""
-    digest = Model.make().target.descriptor.digest
-    good = Statement.build("https://sigstore.dev/cosign/sign/v1", {}, digest).raw
-    twice = good[:-1] + b',"predicateType":"https://sigstore.dev/cosign/sign/v1"}'
-    one = attached(sealed(twice)).one()
-    assert (one.status, "stands twice" in one.reason) == (Status.BAD, True)
-    with pytest.raises(DocumentError, match="NaN is not JSON"):
-        Statement.parse(good.replace(b'"predicate":{}', b'"predicate":{"x":NaN}'))
-    with pytest.raises(DocumentError, match="does not belong here"):
-        Statement.parse(good.replace(b'"predicateType"', b'"PredicateType"'))
-
-
-def test_base64_that_is_not_quite() -> None:
-    """Conformance ``bundle-invalid-base64-signature_fail``; and unused bits, and two alphabets at once."""
-    _, bundle = Model.make().signed(None, SignatureFormat.BUNDLE).attached(Kind.SIGNATURE)
-    signature = json.loads(bundle)["dsseEnvelope"]["signatures"][0]["sig"]
-    for wrong in (f"{signature}!", signature.rstrip("=") + "?", f" {signature}", f"{signature[:-4]}\n{signature[-4:]}"):
-        document = json.loads(bundle)
-        document["dsseEnvelope"]["signatures"][0]["sig"] = wrong
-        with pytest.raises(DocumentError, match="base64"):
-            Bundle.parse(json.dumps(document).encode())
-    assert base64.b64decode(signature)
-
-
-def test_what_an_index_signs_is_the_index() -> None:
-    """Signing an index signs what it lists, by digest; it does not sign a manifest for who asks for that alone."""
-    model = Model.make()
-    index = Index.build((model.target.descriptor,))
-    model.store.push(index.descriptor, BytesSource(index.raw))
-    sign(model.store, Target(index.descriptor, {}), key(), now=NOW)
-    verify(model.store, Target(index.descriptor, {}), SignedBy(OWNER), HERE)
-    with pytest.raises(NoSignature):
-        verify(model.store, model.target, SignedBy(OWNER), HERE)
-
-
-def test_a_model_signature_does_not_sign_the_configuration() -> None:
-    """OpenSSF's format lists files; whoever wants it to count must say so."""
-    model = Model.make().signed(None, SignatureFormat.OMS)
+    assert check(model, POLICY).is_vouched_for
+    lying, _ = Model.make().signed(key(), SignatureFormat.OMS).attached(Kind.MODEL)
+    bare = Model.make()
+    sbom = sealed(Statement.build("https://cyclonedx.org/bom", {}, bare.target.descriptor.digest).raw)
+    bare.attach(sbom, replace(lying, annotations={"dev.sigstore.bundle.predicateType": SIGNED}))
     with pytest.raises(PolicyViolation):
-        verify(model.store, model.target, SignedBy(OWNER), HERE)
-    verify(model.store, model.target, SignedBy(OWNER, model_signatures=True), HERE)
+        check(bare, POLICY)
 
 
-def test_files_that_the_manifest_does_not_list() -> None:
-    """Archives hide their files: then a model signature is neither good nor bad."""
-    model = Model.make().signed(None, SignatureFormat.OMS)
-    blind = Model(model.store, Target(model.target.descriptor, None))
-    assert blind.one().status is Status.UNCHECKED
+def test_algorithm_and_key_confusion() -> None:
+    """The scheme follows from the key; small moduli, other curves, SHA-1 and PSS where nobody asked for it are refused."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-
-def test_the_policy_that_asks_for_nothing() -> None:
-    """An empty list of requirements is an error, not a yes."""
-    from modelpack.trust import AllOf, AnyOf
-
-    for make in (AllOf, AnyOf, SignedBy):
+    for raw in (rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256K1())):
         with pytest.raises(InputError):
-            make()
-    with pytest.raises(InputError):
-        SignedBy(OWNER, threshold=0)
+            PrivateKey.of(raw)
+    raw_rsa = rsa.generate_private_key(65537, 2048)
+    modulus, sha1 = PrivateKey.of(raw_rsa), raw_rsa.sign(b"m", padding.PKCS1v15(), hashes.SHA1())
+    assert not modulus.public_key.accepts(sha1, b"m")
+    assert not modulus.public_key.accepts(sha1, b"m", pss=True)
+    pss = modulus.sign(b"m", Scheme.RSA_PSS_SHA256)
+    assert not modulus.public_key.accepts(pss, b"m")
+    assert not key().public_key.accepts(key().sign(b"m", Scheme.ECDSA_SHA512), b"m")
 
 
-def test_an_old_signature_by_a_key_that_is_trusted_no_longer() -> None:
-    """A stolen key can write any date: after the end of trust nothing counts."""
-    from datetime import timedelta
+def test_the_pre_authentication_encoding_counts_bytes() -> None:
+    """model-signing 0.2 wrote ``DSSEV1`` and Python's repr; a type of 28 characters can have 29 bytes."""
+    assert pae("é", b"\xff ") == b"DSSEv1 2 \xc3\xa9 2 \xff "
+    statement = Model.make()
+    payload = signed_statement(statement)
+    old = f"DSSEV1 {len(IN_TOTO)} {IN_TOTO} {len(payload)} {payload!r}".encode()
+    bundle = build(Envelope(IN_TOTO, payload, key().sign(old, Scheme.ECDSA_SHA256)), hint=key().public_key.hint)
+    with pytest.raises(BadSignature):
+        check(attached(statement, bundle), POLICY)
 
-    model = Model.make().signed(None, SignatureFormat.BUNDLE)
-    ended = KeyIdentity(key().public_key, until=NOW - timedelta(days=1))
-    with pytest.raises(BadSignature, match="is trusted until"):
-        verify(model.store, model.target, SignedBy(ended), HERE)
 
-
-def test_the_digest_is_computed_from_what_came() -> None:
-    """CVE-2023-33959: a descriptor is a claim. A statement about other digests, sizes or types is another's."""
+def test_a_keyid_decides_nothing() -> None:
+    """go-securesystemslib skips signatures by keyid: we write none, and look at none."""
     model = Model.make()
-    wrong = replace(model.target.descriptor, digest=Digest.of(b"claimed"))
-    sign(model.store, Target(wrong, {}), key(), now=NOW, formats=(SignatureFormat.BUNDLE,))
+    good = sealed(signed_statement(model))
+    assert b"keyid" not in good
+    for keyid in ("", "SHA256:other", key("other").public_key.fingerprint):
+        assert check(attached(Model.make(), sealed_with(good, keyid=keyid)), POLICY).is_vouched_for
+    stranger = sealed(signed_statement(model), key("other"))
+    as_owner = sealed_with(stranger, keyid=key().public_key.fingerprint)
+    with pytest.raises(ModelPackError):
+        check(attached(Model.make(), as_owner), POLICY)
+
+
+def test_a_hint_decides_nothing() -> None:
+    """Whose signature it is, is found out with the key; the hint only words the refusal."""
+    model = Model.make()
+    good = sealed(signed_statement(model))
+    for hint in ("", key("other").public_key.hint):
+        hinted = build(Bundle.parse(good).envelope, hint=hint)
+        assert check(attached(Model.make(), hinted), POLICY).is_vouched_for
+
+
+def test_one_key_twice_is_not_a_threshold_of_two() -> None:
+    """DSSE's vector "threshold-two-one-key-twice", here over several bundles and layouts."""
+    model = Model.make().signed()
+    attached(model, sealed(signed_statement(model)), sealed(signed_statement(model)))
+    two = SignedBy(OWNER, KeyIdentity(key("other").public_key, "other"), threshold=2)
+    with pytest.raises(PolicyViolation, match="2 of owner, other"):
+        check(model, two)
+    assert check(model.signed(key("other")), two).is_vouched_for
+
+
+def test_more_than_one_signature_in_an_envelope() -> None:
+    """sigstore-go and the specification of bundles allow one: readers differ in which of several they look at."""
+    good = sealed(signed_statement(Model.make()))
+    document = json.loads(good)
+    document["dsseEnvelope"]["signatures"] *= 2
+    double = json.dumps(document).encode()
+    with pytest.raises(BadSignature):
+        check(attached(Model.make(), double), POLICY)
+
+
+def test_a_bad_extra_signature_does_no_harm() -> None:
+    """Whoever may push may attach rubbish; that must not make a good model unusable."""
+    model = Model.make().signed()
+    attached(model, b"{", b"[]", sealed(b"{}"), sealed(signed_statement(model), key("other")))
+    assert check(model, POLICY).is_vouched_for
+
+
+def test_endless_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CVE-2023-46737, CVE-2024-29902 and -29903 of cosign, CVE-2023-33957 of notation, CVE-2024-45395 of sigstore-go."""
+    model = Model.make().signed(key(), SignatureFormat.BUNDLE)
+    carrier, _ = model.attached(Kind.SIGNATURE)
+    huge = replace(carrier.layers[0], digest=OTHER, size=1 << 50)
+    read: list[Descriptor] = []
+    manifest = Manifest.build(
+        artifact_type=BUNDLE, config=carrier.config, layers=(huge, *carrier.layers), subject=model.target.descriptor
+    )
+    model.store.delete(carrier.descriptor)
+    model.store.push(manifest.descriptor, BytesSource(manifest.raw))
+    opening = type(model.store)._open
+    monkeypatch.setattr(
+        type(model.store), "_open", lambda store, one, at: (read.append(one), opening(store, one, at))[1]
+    )
+    assert check(model, POLICY).is_vouched_for
+    assert carrier.layers[0].digest in {one.digest for one in read}
+    assert huge.digest not in {one.digest for one in read}
+    monkeypatch.setattr(finding, "MAX_CARRIERS", 0)
+    with pytest.raises(CannotVerify, match="more are attached than are looked at"):
+        check(model, POLICY)
+    many = signed_statement(model, subject=[{"digest": {"sha256": "0"}}] * 1025)
+    with pytest.raises(DocumentError, match="more than the 1024"):
+        Statement.parse(many)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AccessDenied), (403, AccessDenied), (500, Unavailable), (503, Unavailable)]
+)
+@pytest.mark.parametrize("what", [f"/referrers/|/manifests/sha256-{'.' * 64}$", r"/manifests/sha256-.*\.sig$"])
+def test_a_registry_that_does_not_say_is_not_one_without_signatures(
+    published: FaultyRegistry, status: int, error: type[ModelPackError], what: str
+) -> None:
+    """Absent is what a 404 or an empty list says; anything else is an error of the registry, never "not signed"."""
+    assert asked(published).is_vouched_for
+    published.on("GET", what, effects.status(status), times=None)
+    with pytest.raises(error):
+        asked(published)
+
+
+def test_an_absent_signature_is_a_failure() -> None:
+    """A tag or an entry of a fallback index can be removed by whoever may push; then nothing is trusted."""
+    model = Model.make().signed(key(), SignatureFormat.TAG)
+    assert check(model, POLICY).is_vouched_for
+    model.store.untag(tag_of(model.target.descriptor.digest, "sig"))
     with pytest.raises(NoSignature):
-        verify(model.store, model.target, SignedBy(OWNER), HERE)
+        check(model, POLICY)
+
+
+def test_the_subject_of_a_carrier_decides_nothing() -> None:
+    """A referrer's ``subject`` is not signed: attached to this model, a signature of another one is none."""
+    other = Model.make(b"other").signed(key(), SignatureFormat.BUNDLE)
+    _, raw = other.attached(Kind.SIGNATURE)
+    with pytest.raises(BadSignature, match="made for another manifest"):
+        check(attached(Model.make(), raw), POLICY)
+
+
+def test_json_that_parsers_read_differently() -> None:
+    """Go takes the last of two keys and does not mind capital letters; protobuf's JSON refuses both. So do we, before and in the
+    signed bytes, which are never written again.
+    """
+    model = Model.make()
+    digest = model.target.descriptor.digest.hex.encode()
+    base = Statement.build(SIGNED, {}, OTHER).raw
+    double = base[:-1] + b',"subject":[{"digest":{"sha256":"%b"}}]}' % digest
+    capital = base[:-1] + b',"Subject":[{"digest":{"sha256":"%b"}}]}' % digest
+    nan = signed_statement(model)[:-2] + b'{"a":NaN}}'
+    for raw in (double, capital, nan):
+        with pytest.raises(BadSignature):
+            check(attached(Model.make(), sealed(raw)), POLICY)
+    spaced = json.dumps(json.loads(signed_statement(model)), indent=2).encode()
+    bundle = sealed(spaced)
+    assert check(attached(Model.make(), bundle), POLICY).is_vouched_for
+    assert Bundle.parse(bundle).envelope.payload == spaced
+
+
+def test_lax_base64() -> None:
+    """sigstore-conformance's ``bundle-invalid-base64-signature_fail``, and bits after the end that say nothing."""
+    good = sealed(signed_statement(Model.make()))
+    text = json.loads(good)["dsseEnvelope"]["signatures"][0]["sig"]
+    for wrong in (text + "\n", text + "=", "!" + text, text.replace("=", "") + "===", " " + text):
+        with pytest.raises(BadSignature):
+            check(attached(Model.make(), sealed_with(good, sig=wrong)), POLICY)
+
+
+def test_a_signed_index_and_its_manifests() -> None:
+    """Who signs an index has not signed a manifest, nor the other way round; what the user names is verified."""
+    model = Model.make().signed()
+    index = Index.build((model.target.descriptor,))
+    model.store.push_bytes(OCI_INDEX, index.raw)
+    with pytest.raises(NoSignature):
+        verify(model.store, Target(index.descriptor, {}), POLICY, HERE)
+
+
+def test_credentials_do_not_follow_a_redirect() -> None:
+    """GHCR answers referrers with a redirect to another host, which may say what it likes: it is not a list of referrers."""
+    login = ("robot", "s3cret")
+    with FaultyRegistry() as elsewhere, FaultyRegistry(guard=Guard("basic", *login)) as faulty:
+        published_in(faulty, login)
+        faulty.on("GET", "/referrers/", effects.redirect(f"{elsewhere.url}/v2/", 303), times=None)
+        with pytest.raises(NoSignature):
+            asked(faulty, login)
+        assert elsewhere.requests
+        assert not [request for request in elsewhere.requests if "authorization" in request.headers]
+
+
+def test_key_files_cannot_ask_for_any_amount_of_memory() -> None:
+    """Free parameters of scrypt are a denial of service; and no secret is ever shown."""
+    data = key().to_keyfile(b"pw")
+    document = json.loads(base64.b64decode(b"".join(data.splitlines()[1:-1])))
+    document["kdf"]["params"]["N"] = 1 << 24
+    body = base64.b64encode(json.dumps(document).encode())
+    label = keyfile.LABEL.encode()
+    with pytest.raises(DocumentError, match="scrypt parameters") as caught:
+        PrivateKey.load(b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label, body, label), lambda: b"s3cret")
+    assert "s3cret" not in str(caught.value) + caught.value.hint + repr(key())
+
+
+def test_files_that_nobody_signed(tmp_path: Path) -> None:
+    """OpenSSF Model Signing: a file more in the folder (a ``modeling.py``) is as bad as one that was changed."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_bytes(b"w")
+    signature = model_signature({"weights": Digest.of(b"w")}, key(), "tiny")
+    (folder / "model.sig").write_bytes(signature)
+    assert modelpack.verify_files(folder, folder / "model.sig", policy=POLICY)
+    (folder / "modeling.py").write_text("import os")
+    with pytest.raises(BadSignature, match=r"'modeling\.py' is there but not signed"):
+        modelpack.verify_files(folder, folder / "model.sig", policy=POLICY)
+
+
+def test_an_older_model_that_was_signed_too() -> None:
+    """Rollback (CVE-2024-23332): an old signature is as good as a new one, unless the policy sets a time or a key's trust ends."""
+    model = Model.make().signed()
+    assert check(model, POLICY).is_vouched_for
+    with pytest.raises(PolicyViolation, match="after 2026-11-24 by a trusted clock"):
+        check(model, SignedBy(OWNER, after=NOW))
+    with pytest.raises(BadSignature, match="trusted until"):
+        check(model, SignedBy(replace(OWNER, until=NOW.replace(year=2025))))
+
+
+def test_a_signature_of_the_files_is_not_one_of_the_configuration() -> None:
+    """OpenSSF's covers files; who changes the manifest's annotations or configuration keeps it, so a policy must allow it."""
+    model = Model.make().signed(key(), SignatureFormat.OMS)
+    with pytest.raises(PolicyViolation):
+        check(model, POLICY)
+    assert check(model, SignedBy(OWNER, model_signatures=True)).is_vouched_for
