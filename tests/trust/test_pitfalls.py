@@ -29,7 +29,7 @@ from modelpack.errors import (
 from modelpack.oci import Descriptor, Digest, Index, Manifest
 from modelpack.oci.mediatypes import OCI_INDEX
 from modelpack.serve import Server
-from modelpack.store import BytesSource, MemoryStore, Stream
+from modelpack.store import BytesSource, MemoryStore, Stream, copy, tag_of
 from modelpack.trust import (
     BUNDLE,
     Attested,
