@@ -120,6 +120,8 @@ def test_writers_under_one_tag_lose_nothing(kind: str, tmp_path: Path, monkeypat
         for thread in threads:
             thread.join()
         assert notes(several[0], "sha256-tag.sig") == set("012345")
+        for store in stores["registry"]:
+            store.close()
 
 
 def test_a_layout_keeps_no_old_version_unless_it_has_another_name(tmp_path: Path) -> None:
