@@ -31,6 +31,7 @@ from modelpack.trust import (
     Verified,
     gather,
     push_bundle,
+    read_file,
     verify_folder,
 )
 from modelpack.trust import Kind as SignatureKind
@@ -269,7 +270,7 @@ def verify_files(
 
     Files that are not signed are an error unless ``ignore_unsigned``. Raises as :func:`verify`.
     """
-    raw = _read(Path(signature))
+    raw = read_file(Path(signature), MAX_BUNDLE)
     return verify_folder(
         Path(folder),
         raw,
@@ -326,14 +327,3 @@ def _format(name: str) -> SignatureFormat:
     except ValueError:
         known = ", ".join(SignatureFormat)
         raise InputError(f"{name!r} is not a signature format", hint=f"one of {known}") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BUNDLE + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise InputError(f"{str(path)[:80]!a} cannot be the name of a file") from None
-    return raw

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from modelpack import PolicyFile, PrivateKey, PublicKey
     from modelpack.trust import Identity, Policy
 
+MAX_CONTENT = 1 << 20
+"""Bytes of a key, a chain of certificates, a trusted root, a ``prov.yaml``; their readers have bounds of their own."""
+
 Body = TypeVar("Body", bound=Callable[..., None])
 
 
@@ -186,20 +189,19 @@ def content(place: str) -> bytes:
     Raises InputError.
     """
     from modelpack import InputError
-    from modelpack.trust import MAX_KEY_FILE
+    from modelpack.trust import read_file
 
     if place == "-":
-        return sys.stdin.buffer.read(MAX_KEY_FILE + 1)
+        data = sys.stdin.buffer.read(MAX_CONTENT + 1)
+        if len(data) > MAX_CONTENT:
+            raise InputError(f"standard input is longer than the {MAX_CONTENT} bytes allowed")
+        return data
     if place.startswith("env://"):
         value = environment.variable(place.removeprefix("env://"))
         if value is None:
             raise InputError(f"the variable {place.removeprefix('env://')} is not set")
         return value.encode()
-    try:
-        with Path(place).open("rb") as file:
-            return file.read(MAX_KEY_FILE + 1)
-    except OSError as error:
-        raise InputError(f"{place} cannot be read: {error.strerror}") from None
+    return read_file(Path(place), MAX_CONTENT)
 
 
 def password(place: str, file: str | None, *, confirm: bool = False) -> bytes:

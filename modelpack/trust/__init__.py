@@ -31,6 +31,7 @@ from modelpack.trust.policy import (
 )
 from modelpack.trust.seal import Circumstances, Form, Identity, Seal, Voucher
 from modelpack.trust.signing import SignatureFormat, Signed, attest, model_signature, push_bundle, sign
+from modelpack.trust.userfiles import read_file
 from modelpack.trust.verifying import Verified, verify, verify_folder
 from modelpack.trust.x509 import CertificateIdentity, load_certificates, load_roots
 
@@ -87,6 +88,7 @@ __all__ = [
     "load_roots",
     "model_signature",
     "push_bundle",
+    "read_file",
     "sign",
     "sign_keyless",
     "verify",

@@ -127,6 +127,22 @@ def test_twice_is_the_same_document(attested: str, reference: str) -> None:
     assert json.dumps(again)
 
 
+def test_a_long_provenance_is_read_whole(pushed: str, reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a key file may have: what comes last counts as well."""
+    monkeypatch.setenv("COSIGN_PASSWORD", "")
+    modelpack("key", "generate", "-o", "signer", "-q").done()
+    entries = "".join(f"- {{uri: 'https://data.example/{number}', sha256: {'ab' * 32}}}\n" for number in range(900))
+    Path("long.yaml").write_text(f"{PROVENANCE}datasets:\n{entries}")
+    assert Path("long.yaml").stat().st_size > 64 << 10
+    modelpack("attest", reference, "--key", "signer.key", "--provenance", "long.yaml").done()
+    verified = library.verify(
+        reference, policy=library.Attested(TYPES[2], library.PublicKey.load(Path("signer.pub").read_bytes()))
+    )
+    statement = verified.evidence.signatures[0].statement
+    assert statement is not None
+    assert b"https://data.example/899" in statement.raw
+
+
 def test_lineage(registry: str, reference: str, folder: Path) -> None:
     base = modelpack("pack", folder, "-t", f"{registry}/base/tiny:v1", "--push").done().last
     card = folder / "README.md"
@@ -176,6 +192,9 @@ def test_the_wrong_way(pushed: str, reference: str, tmp_path: Path, monkeypatch:
     modelpack(*attest, "--predicate", "x.json").failed(2, "--predicate and --type go together")
     modelpack(*attest, "--predicate", "x.json", "--type", "vsa").failed(2, "x.json cannot be read")
     modelpack(*attest, "--provenance", "none.yaml").failed(2, "none.yaml cannot be read")
+    Path("long.yaml").write_text(PROVENANCE + "#" * (1 << 20))
+    modelpack(*attest, "--provenance", "long.yaml").failed(2, "long.yaml is longer than the 1048576 bytes allowed")
+    modelpack(*attest[:3], "-", "--sbom", "spdx", input="x" * (1 << 20) + "y").failed(2, "standard input is longer")
     with pytest.raises(library.InputError, match="no bill of materials"):
         library.attest_model(reference, library.PrivateKey.generate(), sboms=["swid"])
     modelpack("pack", other, "-t", f"{reference}-tar", "--layer", "tar", "--push").done()

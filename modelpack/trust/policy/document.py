@@ -17,6 +17,7 @@ from modelpack.trust.policy.moments import moment
 from modelpack.trust.policy.requirements import AllOf, AnyOf, Attested, InsecureAcceptAnything, Policy, SignedBy
 from modelpack.trust.policy.scopes import Scope
 from modelpack.trust.seal import Identity
+from modelpack.trust.userfiles import read_file
 from modelpack.yamlfile import Tree, load_yaml
 
 MAX_POLICY = 1 << 20
@@ -48,7 +49,7 @@ class PolicyFile:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a file; keys and certificates that it names are read from beside it. Raises InputError, DocumentError."""
-        return cls.parse(_read(path, MAX_POLICY), lambda name: _read(path.parent / name, MAX_POLICY), str(path))
+        return cls.parse(read_file(path, MAX_POLICY), lambda name: read_file(path.parent / name, MAX_POLICY), str(path))
 
     @classmethod
     def parse(cls, raw: bytes, read: Callable[[str], bytes], name: str = "the policy") -> Self:
@@ -82,19 +83,6 @@ class PolicyFile:
             message = f"{self.name} has no rule for {name}, so nothing from there is trusted"
             raise PolicyViolation(message, findings=(message,), hint="add a rule with this scope, or one with '*'")
         return max(fitting, key=lambda rule: rule[0].narrowness)[1]
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise InputError(f"{str(path)[:80]!a} cannot be the name of a file") from None
-    if len(data) > limit:
-        raise InputError(f"{path} is longer than the {limit} bytes allowed")
-    return data
 
 
 def _object(tree: Tree, document: str) -> Fields:

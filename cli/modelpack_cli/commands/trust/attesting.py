@@ -116,15 +116,11 @@ def attest(
 def _predicate(path: Path | None, kind: str) -> dict[str, JSONObject]:
     from modelpack import InputError
     from modelpack.oci import loads_object
-    from modelpack.trust import MAX_STATEMENT, PREDICATES
+    from modelpack.trust import MAX_STATEMENT, PREDICATES, read_file
 
     if bool(path) != bool(kind):
         raise InputError("--predicate and --type go together")
     if path is None:
         return {}
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_STATEMENT + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    raw = read_file(path, MAX_STATEMENT)
     return {PREDICATES.get(kind, kind): loads_object(raw, str(path), limit=MAX_STATEMENT)}
