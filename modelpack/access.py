@@ -68,8 +68,9 @@ def resolve(store: Store, where: Reference) -> Descriptor:
     except NotFound as error:
         if where.layout:
             raise
-        place = f"{where.registry}/{where.repository}"
-        raise NotFound(f"there is no {where.name} in {place}", hint=f"modelpack ls {place} shows its tags") from error
+        raise NotFound(
+            f"there is no {where.name} in {where.place}", hint=f"modelpack ls {where.place} shows its tags"
+        ) from error
 
 
 def local_name(where: Reference) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelpack import attest, inspection
@@ -76,7 +76,7 @@ def push(
     copied = _copy(source, descriptor, where, access, attachments=attachments)
     if signer is not None:
         files = model.files if isinstance(model, Packed) else None
-        exactly = _exactly(where, descriptor)
+        exactly = str(where.pinned(descriptor.digest))  # so that nobody moves the tag in between
         sign(exactly, signer, files=files, access=access)
         if provenance is not None:
             attest_model(exactly, signer, provenance=provenance.provenance, access=access)
@@ -336,11 +336,6 @@ def _copy(source: Store, descriptor: Descriptor, where: Reference, access: Acces
         return copy_graph(
             source, descriptor, target, names=names, attached=attachments, jobs=access.jobs, observe=access.observe
         )
-
-
-def _exactly(where: Reference, descriptor: Descriptor) -> str:
-    """A reference with the digest, so that nobody moves the tag in between."""
-    return str(replace(where, digest=descriptor.digest))
 
 
 def _kept_as(where: Reference) -> str:

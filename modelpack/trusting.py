@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,9 +79,8 @@ def sign(
             target,
             signer,
             now=datetime.now(UTC),
-            reference=""
-            if where.layout
-            else f"{where.registry}/{where.repository}{f':{where.tag}' if where.tag else ''}",
+            # The digest is signed in any case; what podman compares is the name that was used.
+            reference="" if where.layout else str(replace(where, digest=None)),
             formats=chosen,
             annotations=annotations,
             certificates=certificates,
@@ -107,9 +106,8 @@ def sign_keyless(
     where = Reference.parse(reference)
     with store_of(where, local, access) as store:
         descriptor = resolve_in(store, where, local)
-        name = "" if where.layout else f"{where.registry}/{where.repository}"
         # sigstore-python wants a subject to have a name; cosign does not look at it.
-        statement = Statement.build(SIGNED, {}, descriptor.digest, name=name or "model")
+        statement = Statement.build(SIGNED, {}, descriptor.digest, name=where.place or "model")
         bundle = keyless_bundle(statement.raw, token=token, trust_config=trust_config)
         return push_bundle(store, descriptor, bundle, SIGNED, datetime.now(UTC))
 
@@ -318,7 +316,7 @@ def target_of(store: Store, descriptor: Descriptor) -> Target:
 
 
 def _circumstances(where: Reference) -> Circumstances:
-    return Circumstances(datetime.now(UTC), "" if where.layout else f"{where.registry}/{where.repository}")
+    return Circumstances(datetime.now(UTC), where.place)
 
 
 def _format(name: str) -> SignatureFormat:

@@ -28,7 +28,7 @@ def instant(moment: datetime) -> str:
 
 def place(reference: Reference | None) -> str:
     """``host/repository``; ``""`` for a model that was found in no registry."""
-    return f"{reference.registry}/{reference.repository}" if reference and reference.repository else ""
+    return reference.place if reference else ""
 
 
 def location(inventory: Inventory) -> str:

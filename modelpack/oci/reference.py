@@ -108,13 +108,18 @@ class Reference:
         """The name under which a local store keeps a model of this reference: ``host/repository:tag``."""
         return str(replace(self, tag=self.tag or DEFAULT_TAG, digest=None))
 
+    @property
+    def place(self) -> str:
+        """``host/repository``, or ``""`` for a layout: there is no registry that would be asked."""
+        return f"{self.registry}/{self.repository}" if self.repository else ""
+
     def pinned(self, digest: Digest) -> Self:
         """The same place, with the digest that was found there."""
         return replace(self, digest=digest)
 
     def __str__(self) -> str:
         """The reference in full, defaults spelled out where they were given."""
-        place = f"oci:{self.layout}" if self.layout else f"{self.registry}/{self.repository}"
+        place = self.place or f"oci:{self.layout}"
         tag = f":{self.tag}" if self.tag else ""
         return f"{place}{tag}" + (f"@{self.digest}" if self.digest else "")
 

@@ -174,3 +174,9 @@ def test_any_text_is_a_reference_that_reads_back_or_is_refused(text: str) -> Non
     except InvalidReference:
         return
     assert Reference.parse(str(reference)) == reference
+
+
+def test_the_place_in_a_registry() -> None:
+    assert Reference.parse("registry.example/ml/minilm:v1").place == "registry.example/ml/minilm"
+    assert Reference.parse("minilm").place == "docker.io/library/minilm"
+    assert Reference.parse("oci:folder:v1").place == ""

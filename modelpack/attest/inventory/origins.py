@@ -124,7 +124,7 @@ def _registry(words: str, relation: str, source: str) -> Origin:
         return Origin(without_login(words), "", "", None, relation, source)
     if where.layout:
         return Origin(words, "", "", where.digest, relation, source)
-    place = f"{where.registry}/{where.repository}"
+    place = where.place
     version = f"@{where.digest}" if where.digest else f":{where.tag}" if where.tag else ""
     return Origin(place, f"oci://{place}{version}", "", where.digest, relation, source)
 

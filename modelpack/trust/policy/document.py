@@ -77,7 +77,7 @@ class PolicyFile:
 
     def for_reference(self, where: Reference) -> Policy:
         """The policy of the narrowest scope that a reference lies in. Raises PolicyViolation if there is none."""
-        name = f"oci:{where.layout}" if where.layout else f"{where.registry}/{where.repository}"
+        name = where.place or f"oci:{where.layout}"
         fitting = [(scope, policy) for scope, policy in self.rules if scope.covers(name)]
         if not fitting:
             message = f"{self.name} has no rule for {name}, so nothing from there is trusted"
