@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from modelpack.errors import InputError
 from modelpack.paths import LOCK_SUFFIX, STAGING_SUFFIX
 from modelpack.store import Event, Observer
 from modelpack.unpack.destination.disk import exchange, is_own_folder, os_errors
+from modelpack.unpack.destination.locking import held
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,9 @@ class Place:
     def locked(self, observe: Observer) -> Iterator[None]:
         """Hold the place against other runs; waits for them."""
         path = self.path.with_name(f".{self.path.name}{LOCK_SUFFIX}")
-        with os_errors(path):
-            handle = _lock(path, self.path, observe)
-        try:
+        waiting = Event("retry", str(self.path), note="another run unpacks to the same place; waiting for it")
+        with held(path, waiting, observe):
             yield
-        finally:
-            # While it is still held: a waiter then notices that the file it locked has lost its name, and tries again.
-            with suppress(OSError):
-                path.unlink()
-            os.close(handle)
 
     def recover(self) -> None:
         """Finish what a run without exchange was killed in. Raises OSError.
@@ -92,25 +86,3 @@ def _check_replaceable(path: Path) -> None:
     with suppress(FileNotFoundError):  # no current folder is no obstacle
         if Path.cwd().is_relative_to(path):
             raise InputError(f"{path} is (or holds) the current folder, which would be replaced", hint=hint)
-
-
-def _lock(path: Path, place: Path, observe: Observer) -> int:
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            _wait(handle, place, observe)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(handle), path.lstat()):
-                    return handle
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _wait(handle: int, place: Path, observe: Observer) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        observe(Event("retry", str(place), note="another run unpacks to the same place; waiting for it"))
-        fcntl.flock(handle, fcntl.LOCK_EX)
