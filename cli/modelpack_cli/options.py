@@ -19,6 +19,16 @@ from modelpack_cli.progress import Progress
 if TYPE_CHECKING:
     from modelpack import Access, LayoutStore
 
+ReferenceArgument = Annotated[
+    str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
+]
+KindOption = Annotated[
+    list[str] | None,
+    typer.Option("--kind", "-k", metavar="KIND", help="Only weight, weight.config, doc, code or dataset. Repeatable."),
+]
+AskRegistryOption = Annotated[
+    bool, typer.Option("--remote", "-r", help="Ask the registry even if the model is in the local store.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only the result.")]
 ProgressOption = Annotated[

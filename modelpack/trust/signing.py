@@ -19,7 +19,7 @@ from modelpack.trust.cosign import (
     bundle_manifest,
     signature_manifest,
 )
-from modelpack.trust.envelope import BUNDLE, IN_TOTO, Envelope, Statement, build, pae
+from modelpack.trust.envelope import IN_TOTO, Envelope, Statement, build, pae
 from modelpack.trust.envelope.base64text import encode
 from modelpack.trust.evidence import Kind, Status
 from modelpack.trust.found import Found, find
@@ -123,8 +123,7 @@ def attest(
 def push_bundle(store: Store, target: Descriptor, bundle: bytes, predicate_type: str, now: datetime) -> Descriptor:
     """Attach a Sigstore bundle, byte for byte."""
     manifest = bundle_manifest(target, bundle, predicate_type, now)
-    store.push(manifest.config, BytesSource(b"{}"))
-    store.push_bytes(BUNDLE, bundle)
+    _push_blobs(store, manifest, b"{}", bundle)
     store.push(manifest.descriptor, BytesSource(manifest.raw))
     return manifest.descriptor
 
@@ -235,8 +234,7 @@ class _Writer:
             target, self.signer, self.certificates, now=self.now, expiry=self.expiry, annotations=self.annotations
         )
         manifest = notary.signature_manifest(target, envelope, created=self.now)
-        self.store.push(manifest.config, BytesSource(notary.EMPTY))
-        self.store.push(manifest.layers[0], BytesSource(envelope))
+        _push_blobs(self.store, manifest, notary.EMPTY, envelope)
         self.store.push(manifest.descriptor, BytesSource(manifest.raw))
         return manifest.descriptor
 
@@ -246,14 +244,19 @@ def _sealed(statement: Statement, signer: Signer) -> Envelope:
     return Envelope(IN_TOTO, statement.raw, signature)
 
 
+def _push_blobs(store: Store, manifest: Manifest, config: bytes, content: bytes) -> None:
+    """What must be there before a manifest of one layer is."""
+    store.push(manifest.config, BytesSource(config))
+    store.push(manifest.layers[0], BytesSource(content))
+
+
 def _push_tag(
     store: Store, subject: Digest, kind: str, manifest: Manifest, config: bytes, content: bytes
 ) -> Descriptor:
     """Add a layer to what others may have put under cosign's tag already."""
     if not isinstance(store, Rewriting):
         raise InputError("this store cannot hold cosign's tags")
-    store.push(manifest.config, BytesSource(config))
-    store.push(manifest.layers[0], BytesSource(content))
+    _push_blobs(store, manifest, config, content)
     tag = tag_of(subject, kind)
     store.rewrite(tag, lambda known: merged(known, manifest))
     return store.resolve(tag)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelpack_cli.options import Command, FormatOption, QuietOption, StoreOption, connects, store_if_any
+from modelpack_cli.options import (
+    AskRegistryOption,
+    Command,
+    FormatOption,
+    QuietOption,
+    ReferenceArgument,
+    StoreOption,
+    connects,
+    store_if_any,
+)
 from modelpack_cli.output import Format, as_json, counted, document, note, result, size, table
 
 if TYPE_CHECKING:
@@ -52,16 +61,12 @@ def register(app: typer.Typer) -> None:
 
 def inspect(
     access: Access,
-    reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
-    ],
+    reference: ReferenceArgument,
     tensors: Annotated[
         bool, typer.Option("--tensors", "-t", help="List the tensors too; reads a few kilobytes of each weight file.")
     ] = False,
     raw: Annotated[Raw | None, typer.Option("--raw", help="Print a document as it is, byte for byte.")] = None,
-    remote: Annotated[
-        bool, typer.Option("--remote", "-r", help="Ask the registry even if the model is in the local store.")
-    ] = False,
+    remote: AskRegistryOption = False,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     store: StoreOption = None,

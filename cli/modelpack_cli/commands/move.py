@@ -12,8 +12,10 @@ from modelpack_cli.options import (
     ExcludeOption,
     FormatOption,
     IncludeOption,
+    KindOption,
     ProgressOption,
     QuietOption,
+    ReferenceArgument,
     StoreOption,
     connects,
     existing_store,
@@ -81,9 +83,7 @@ def push(
 def pull(
     access: Access,
     trust: Trust,
-    reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
-    ],
+    reference: ReferenceArgument,
     destination: Annotated[
         Path | None,
         typer.Option(
@@ -92,12 +92,7 @@ def pull(
     ] = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--kind", "-k", metavar="KIND", help="Only weight, weight.config, doc, code or dataset. Repeatable."
-        ),
-    ] = None,
+    kind: KindOption = None,
     force: Annotated[
         bool,
         typer.Option("--force", help="Use a folder that has other files in it, and replace those that are in the way."),

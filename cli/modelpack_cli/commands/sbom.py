@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelpack_cli import environment
-from modelpack_cli.options import Command, QuietOption, StoreOption, connects, store_if_any
+from modelpack_cli.options import (
+    AskRegistryOption,
+    Command,
+    QuietOption,
+    ReferenceArgument,
+    StoreOption,
+    connects,
+    store_if_any,
+)
 from modelpack_cli.output import document, note
 
 if TYPE_CHECKING:
@@ -32,9 +40,7 @@ def register(app: typer.Typer) -> None:
 
 def sbom(
     access: Access,
-    reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
-    ],
+    reference: ReferenceArgument,
     kind: Annotated[
         Document,
         typer.Option("--format", "-f", help="CycloneDX, SPDX 3.0.1, or everything that is known as plain JSON."),
@@ -49,9 +55,7 @@ def sbom(
         str,
         typer.Option("--supplier", metavar="NAME", help="Who hands the model out; else its configuration's vendor."),
     ] = "",
-    remote: Annotated[
-        bool, typer.Option("--remote", "-r", help="Ask the registry even if the model is in the local store.")
-    ] = False,
+    remote: AskRegistryOption = False,
     quiet: QuietOption = False,
     store: StoreOption = None,
 ) -> None:

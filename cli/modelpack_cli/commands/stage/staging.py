@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelpack_cli.operations import Outcome, as_pid_one, log_events, log_line
-from modelpack_cli.options import ExcludeOption, FormatOption, IncludeOption, ProgressOption, QuietOption
+from modelpack_cli.options import (
+    ExcludeOption,
+    FormatOption,
+    IncludeOption,
+    KindOption,
+    ProgressOption,
+    QuietOption,
+    ReferenceArgument,
+)
 from modelpack_cli.output import Format, as_json, counted, note, path, size
 from modelpack_cli.progress import Progress, watch
 from modelpack_cli.trust import Trust
@@ -31,19 +39,12 @@ _LOGS = ("text", "json")
 def model(
     access: Access,
     trust: Trust,
-    reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
-    ],
+    reference: ReferenceArgument,
     to: CacheOption,
     name: NameOption = "current",
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--kind", "-k", metavar="KIND", help="Only weight, weight.config, doc, code or dataset. Repeatable."
-        ),
-    ] = None,
+    kind: KindOption = None,
     layout: Annotated[str, typer.Option("--layout", metavar="LAYOUT", help="files, or hf-cache.")] = "files",
     hf_repo: Annotated[
         str, typer.Option("--hf-repo", metavar="ORG/NAME", help="With hf-cache; by default the end of the repository.")

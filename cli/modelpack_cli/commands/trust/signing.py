@@ -10,7 +10,15 @@ import typer
 
 from modelpack_cli import environment
 from modelpack_cli.commands.trust.keys import PasswordOption
-from modelpack_cli.options import Command, FormatOption, QuietOption, StoreOption, connects, existing_store
+from modelpack_cli.options import (
+    Command,
+    FormatOption,
+    QuietOption,
+    ReferenceArgument,
+    StoreOption,
+    connects,
+    existing_store,
+)
 from modelpack_cli.output import Format, as_json, note, result
 from modelpack_cli.trust import content, private_key
 
@@ -29,9 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def sign(
     access: Access,
-    reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
-    ],
+    reference: ReferenceArgument,
     key: Annotated[
         str | None, typer.Option("--key", metavar="FILE", help="A private key: a file, env://NAME, or -.")
     ] = None,

@@ -13,6 +13,7 @@ from modelpack_cli.options import (
     FormatOption,
     ProgressOption,
     QuietOption,
+    ReferenceArgument,
     StoreOption,
     connects,
     existing_store,
@@ -117,9 +118,7 @@ def verify(
 def tree(
     access: Access,
     trust: Trust,
-    reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="registry.example/ml/minilm:v1, …@sha256:…, or oci:PATH:tag.")
-    ],
+    reference: ReferenceArgument,
     lineage: Annotated[
         bool, typer.Option("--lineage", help="Show instead what it was made from, as far as this registry knows.")
     ] = False,
