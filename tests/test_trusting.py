@@ -207,14 +207,18 @@ def test_attest_and_look(reference: str) -> None:
     modelpack.sign(reference, key())
     carrier = modelpack.attest(reference, key(), SCORE, {"score": 5}, tag=True)
     with Access().open(reference) as store:
-        push_bundle(store, carrier, sealed(Statement.build(SCORE, {}, carrier.digest).raw), SCORE, NOW)
+        above = carrier
+        for _ in range(3):  # a signature of the attestation, one of that, and one of that
+            above = push_bundle(store, above, sealed(Statement.build(SCORE, {}, above.digest).raw), SCORE, NOW)
     tree = modelpack.tree(reference, policy=OWNER)
     titles = sorted(branch.title for branch in tree.branches)
     assert titles == ["cosign signature", "cosign tag .att", "cosign tag .sig", SCORE, "model signature (OpenSSF)"]
     (score,) = (branch for branch in tree.branches if branch.title == SCORE)
     assert [one.status for one in score.signatures] == [Status.VERIFIED]
-    assert len(score.branches) == 1  # a signature of the attestation
-    assert score.branches[0].signatures == ()
+    (second,) = score.branches
+    assert second.signatures == ()
+    (third,) = second.branches
+    assert third.branches == ()  # that is as far as is looked
     described = tree.to_json()
     assert isinstance(described["attached"], list)
     assert len(described["attached"]) == 5

@@ -33,6 +33,7 @@ from modelpack.trust import (
     Target,
     attest,
     gather,
+    notary,
     sign,
     verify,
 )
@@ -40,6 +41,7 @@ from modelpack.trust import found as finding
 from modelpack.trust.cosign import ATTESTATION_LAYER, SIGNATURE_LAYER, SIGNED
 from modelpack.trust.envelope import IN_TOTO, Envelope, build, pae
 from tests.trust.making import HERE, NOW, Model, attached, check, key, sealed
+from tests.trust.x509 import making as certificates
 
 OWNER, OTHER = KeyIdentity(key().public_key, "owner"), KeyIdentity(key("other").public_key, "other")
 BUNDLED, TAGGED, LISTED = SignatureFormat.BUNDLE, SignatureFormat.TAG, SignatureFormat.OMS
@@ -274,10 +276,8 @@ def test_layers_of_other_kinds_are_no_signatures() -> None:
         assert finding._format(Descriptor.of(layer, b"")) == "tag"
 
 
-def test_notary_s_envelopes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notary_s_envelopes_are_read() -> None:
     """What is in them is for the tests of that package; here: one that cannot be read is bad."""
-    from modelpack.trust import notary
-
     model = Model.make()
     config = model.store.push_bytes("application/vnd.oci.empty.v1+json", b"{}")
     for layers in ((model.store.push_bytes(notary.JWS, b"{}"),), (model.store.push_bytes("text/plain", b""),)):
@@ -289,7 +289,26 @@ def test_notary_s_envelopes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         model.store.push(manifest.descriptor, BytesSource(manifest.raw))
     assert [(one.format, one.status) for one in model.evidence(OWNER).signatures] == [("jws", Status.BAD)] * 2
-    monkeypatch.undo()
+
+
+def test_notary_s_envelope_of_another_manifest() -> None:
+    """The descriptor that was signed decides, with media type and size."""
+    model, signer = Model.make(), certificates.leaf()
+    trusted = notary.NotaryIdentity.pinned("acme", signer.certificates[-1:], str(signer.certificate.name))
+    now = replace(HERE, now=certificates.NOW)
+    mine = model.target.descriptor
+    others = (mine, replace(mine, digest=Digest.of(b"")), replace(mine, size=1), replace(mine, media_type=OCI_INDEX))
+    for number, about in enumerate(others):
+        envelope = notary.sign(about, signer.signer, signer.chain_pem, now=now.now, annotations={"n": str(number)})
+        carrier = notary.signature_manifest(mine, envelope, created=now.now)
+        model.store.push(carrier.config, BytesSource(notary.EMPTY))
+        model.store.push(carrier.layers[0], BytesSource(envelope))
+        model.store.push(carrier.descriptor, BytesSource(carrier.raw))
+    found = gather(model.store, model.target, (trusted,), now)
+    assert sorted(one.status for one in found.signatures) == [Status.BAD] * 3 + [Status.VERIFIED]
+    assert {one.reason.partition(",")[0] for one in found.signatures if one.status is Status.BAD} == {
+        "made for another manifest"
+    }
 
 
 def test_circumstances_are_told_to_identities() -> None:

@@ -239,13 +239,13 @@ def test_endless_data(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     model.store.delete(carrier.descriptor)
     model.store.push(manifest.descriptor, BytesSource(manifest.raw))
-    opening = type(model.store)._open
+    opening = MemoryStore._open
 
-    def noted(store: MemoryStore, one: Descriptor, offset: int) -> Stream:
-        read.append(one)
-        return opening(store, one, offset)
+    def watched(store: MemoryStore, descriptor: Descriptor, offset: int) -> Stream:
+        read.append(descriptor)
+        return opening(store, descriptor, offset)
 
-    monkeypatch.setattr(type(model.store), "_open", noted)
+    monkeypatch.setattr(MemoryStore, "_open", watched)
     assert check(model, POLICY).is_vouched_for
     assert carrier.layers[0].digest in {one.digest for one in read}
     assert huge.digest not in {one.digest for one in read}
@@ -363,7 +363,7 @@ def test_files_that_nobody_signed(tmp_path: Path) -> None:
 
 
 def test_an_older_model_that_was_signed_too() -> None:
-    """Rollback (CVE-2024-23332): an old signature is as good as a new one, unless the policy sets a time or trust ends."""
+    """Rollback (CVE-2024-23332): an old signature is as good as a new one, unless a policy sets a time or a key's trust ends."""
     model = Model.make().signed()
     assert check(model, POLICY).is_vouched_for
     with pytest.raises(PolicyViolation, match="after 2026-11-24 by a trusted clock"):
