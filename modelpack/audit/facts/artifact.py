@@ -47,7 +47,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong by itself: ``code`` groups (a key of the module that found it), ``place`` where, ``message`` what."""
+    """Something wrong: ``code`` groups (a key of the module that found it), ``place`` says where, ``message`` what."""
 
     code: str
     place: str
@@ -100,8 +100,8 @@ class Cause(StrEnum):
 class SignatureFact:
     """One signature and its verdict (:class:`modelpack.trust.Signature`), flattened.
 
-    ``kind`` is "signature", "model" or "attestation"; ``format`` "bundle", "tag", "jws", "cose"; ``status`` "verified", "untrusted",
-    "unchecked", "bad". ``legacy`` is a format that new tools no longer write (cosign's tags).
+    ``kind`` is "signature", "model" or "attestation"; ``format`` "bundle", "tag", "jws", "cose"; ``status`` "verified",
+    "untrusted", "unchecked", "bad". ``legacy`` is a format that new tools no longer write (cosign's tags).
     """
 
     manifest: Digest
@@ -121,8 +121,8 @@ class Document:
     """A bill of materials, provenance, scan report or other statement about the model.
 
     ``type`` is the media type or predicate type; ``role`` "sbom", "provenance", "scan", "vsa" or "other". ``signed`` says
-    whether a verified attestation carries this very content; ``problems`` are departures from its format, ``contradictions`` codes of
-    :mod:`modelpack.attest.crosscheck`. ``subject_matches`` is None where it does not say what it is about.
+    whether a verified attestation carries this very content; ``problems`` are departures from its format, ``contradictions``
+    codes of :mod:`modelpack.attest.crosscheck`. ``subject_matches`` is None where it does not say what it is about.
     """
 
     manifest: Digest
