@@ -165,6 +165,8 @@ class Weights:
     quantization: str = ""
     headers_read: int = 0
     headers_unread: int = 0
+    counts: tuple[int, ...] = ()
+    """What a claimed size may mean where a model holds variants: the parameters of each file, folder, format and of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,9 @@ class Artifact:
     members: tuple[Digest, ...] = ()
     """Of an index: the manifests that it lists."""
 
+    listed_by: tuple[Digest, ...] = ()
+    """Indexes of the same place that list it: who vouches for such an index vouches for it."""
+
     stated: Stated = field(default_factory=Stated)
     weights: Weights = field(default_factory=Weights)
     licenses: tuple[str, ...] = ()
@@ -237,6 +242,9 @@ class Artifact:
     contradictions: tuple[Problem, ...] = ()
     findings: tuple[Problem, ...] = ()
     shard_problems: tuple[str, ...] = ()
+    templates: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Chat templates: the place (``path#key``) and the SHA-256 of the text, in hex."""
+
     attachments: int = 0
     created: datetime | None = None
     unchecked: tuple[Unchecked, ...] = ()
