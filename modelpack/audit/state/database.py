@@ -58,8 +58,8 @@ CREATE TABLE ancestors (
 ) WITHOUT ROWID;
 CREATE INDEX ancestors_ancestor ON ancestors (ancestor);
 CREATE INDEX ancestors_commit ON ancestors ("commit");
-CREATE INDEX ancestors_name ON ancestors (name);
-CREATE INDEX ancestors_uri ON ancestors (uri);
+CREATE INDEX ancestors_name ON ancestors (name COLLATE NOCASE);
+CREATE INDEX ancestors_uri ON ancestors (uri COLLATE NOCASE);
 CREATE TABLE files (
     content TEXT NOT NULL, layer TEXT NOT NULL, place TEXT NOT NULL, digest TEXT NOT NULL, path TEXT NOT NULL,
     size INTEGER NOT NULL, PRIMARY KEY (content, layer, place, digest, path)
