@@ -119,7 +119,7 @@ class Graph:
         """An artifact with the tags that lead to it, and whether it was there when its repository was last listed."""
         query = """
             SELECT tag, known.gone FROM artifacts AS known
-            LEFT JOIN tags ON tags.place = known.place AND tags.digest = known.digest AND tags.gone = 0
+            LEFT JOIN tags INDEXED BY tags_digest ON tags.place = known.place AND tags.digest = known.digest AND tags.gone = 0
             WHERE known.place = ? AND known.digest = ? ORDER BY tag"""
         rows = list(self._rows(query, (place, digest)))
         subject = Subject(place, Digest.parse(digest), tuple(str(tag) for tag, _ in rows if tag is not None))

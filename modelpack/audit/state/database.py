@@ -36,7 +36,7 @@ CREATE TABLE tags (
     previous TEXT NOT NULL DEFAULT '', moved INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (place, tag)
 ) WITHOUT ROWID;
-CREATE INDEX tags_digest ON tags (place, digest);
+CREATE INDEX tags_digest ON tags (digest);
 CREATE TABLE artifacts (
     place TEXT NOT NULL, digest TEXT NOT NULL, parent TEXT NOT NULL, fingerprint TEXT NOT NULL,
     collected REAL NOT NULL, judged REAL NOT NULL, first_seen REAL NOT NULL, last_seen REAL NOT NULL,

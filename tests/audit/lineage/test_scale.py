@@ -117,3 +117,11 @@ def test_questions_have_an_index(question: str, index: str) -> None:
         assert index in plan
         assert "SCAN" not in plan
         assert "TEMP B-TREE" not in plan
+
+
+def test_tags_of_one_digest_are_found_among_many() -> None:
+    """Asked for each artifact: SQLite must not go through all tags of the repository, which it would to have them sorted."""
+    with estate() as here:
+        query = "SELECT tag FROM tags WHERE place = ? AND digest = ? AND gone = 0 ORDER BY tag"
+        plan = [str(row[3]) for row in here.state.rows(f"EXPLAIN QUERY PLAN {query}", ("a", "b"))]
+        assert "tags_digest (digest=? AND place=?)" in plan[0]
