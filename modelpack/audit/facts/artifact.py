@@ -134,6 +134,8 @@ class Document:
     contradictions: tuple[Problem, ...] = ()
     builder: str = ""
     licenses: tuple[str, ...] = ()
+    content: Digest | None = None
+    """Of what it says, however it is wrapped: a plain document and a signed statement of the same content have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,9 @@ class Artifact:
     """Chat templates: the place (``path#key``) and the SHA-256 of the text, in hex."""
 
     attachments: int = 0
+    orphan: bool = False
+    """Of an attachment: what it speaks of is not in its place."""
+
     created: datetime | None = None
     unchecked: tuple[Unchecked, ...] = ()
     before: Before = field(default_factory=Before)
