@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from modelpack.audit.facts import Artifact
 from modelpack.audit.findings import Finding
-from modelpack.audit.reports.figures import figures, is_asked, signers, vouched
+from modelpack.audit.reports.figures import figures, is_asked, signers, vouched, weight
 from modelpack.audit.reports.text import encoded
 from modelpack.audit.results import Results
 from modelpack.audit.rules import Rule
@@ -45,7 +45,7 @@ def artifact_json(artifact: Artifact) -> JSONObject:
         "sort": str(artifact.sort),
         "media_type": artifact.media_type,
         "artifact_type": artifact.artifact_type,
-        "size": artifact.size,
+        "size": weight(artifact),
         "refers_to": str(artifact.refers_to) if artifact.refers_to else "",
         "name": stated.name,
         "version": stated.version,

@@ -70,6 +70,11 @@ def vouched(artifact: Artifact) -> Vouched:
     return Vouched.UNCHECKED if statuses or artifact.is_unknown("MP010") else Vouched.UNSIGNED
 
 
+def weight(artifact: Artifact) -> int:
+    """Bytes of its layers."""
+    return sum(layer.size for layer in artifact.layers)
+
+
 def signers(artifact: Artifact) -> tuple[str, ...]:
     """Who is trusted and signed it, sorted."""
     verified = (fact for fact in artifact.signatures if fact.status == "verified" and fact.kind != "attestation")
@@ -81,8 +86,8 @@ class Figures:
     """What the audit's own summary does not count.
 
     ``signatures`` counts models that somebody has to vouch for by state; ``clean`` those of which everything could be
-    checked and no rule said anything but "info"; ``rules`` findings that count by rule and severity; ``bytes`` are those that
-    manifests and layers name.
+    checked and no rule said anything but "info"; ``rules`` findings that count by rule and severity; ``bytes`` are those of
+    all layers that were named, as often as they were.
     """
 
     models: int
@@ -113,7 +118,7 @@ def figures(results: Results) -> Figures:
     states = Counter[Vouched]()
     size = clean = 0
     for artifact in results.estate.artifacts():
-        size += artifact.size
+        size += weight(artifact)
         if is_asked(artifact):
             states[vouched(artifact)] += 1
             clean += not artifact.unchecked and (artifact.subject.place, artifact.subject.digest) not in troubled

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from modelpack.audit import Artifact, Finding, Hit, Rule, Settings, Severity, Subject
@@ -95,7 +96,6 @@ def model(
     given: dict[str, Any] = {
         "media_type": "application/vnd.oci.image.manifest.v1+json",
         "artifact_type": "application/vnd.cncf.model.manifest.v1+json",
-        "size": layer.size + 700,
         "layers": (layer,),
         "stated": Stated(
             name=place.rpartition("/")[2], version=tags[0] if tags else "", family=family, format="safetensors"
@@ -117,7 +117,7 @@ def model(
             ),
         ),
     }
-    return Artifact(Subject(place, own, tuple(sorted(tags))), Sort.MODEL, **(given | more))
+    return Artifact(Subject(place, own, tuple(sorted(tags))), **({"sort": Sort.MODEL} | given | more))
 
 
 def base_of(artifact: Artifact, relation: str = "finetune") -> Ancestor:
@@ -177,6 +177,7 @@ def _finding(rule: Rule, hit: Hit, subject: Subject) -> Finding:
     )
 
 
+@cache
 def ordinary() -> Results:
     """A registry as one might meet it: mostly in order, with one of each trouble."""
     legacy = signature(format="tag", legacy=True)
@@ -292,6 +293,7 @@ HOSTILE = (
 )
 
 
+@cache
 def hostile() -> Results:
     """Names, tags, messages and rules that try to be something else."""
 

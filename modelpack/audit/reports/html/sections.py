@@ -124,7 +124,7 @@ def models_head(total: int, left_out: int, seen: Figures) -> str:
         aria_label="Models",
         hidden="",
     )
-    told = f"{note}{_bytes(seen.bytes)} in all manifests and layers."
+    told = f"{note}{_bytes(seen.bytes)} in all layers that manifests name."
     return _open("models-section", "Models", element("p", told, class_="quiet"), search)
 
 

@@ -111,7 +111,7 @@ class Browser:
                 "Runtime.consoleAPICalled",
                 "Audits.issueAdded",
             ):
-                found.append(json.dumps(params)[:500])
+                found.append(json.dumps(params)[:900])
         return found
 
     def requests(self) -> list[str]:
