@@ -244,3 +244,7 @@ class Artifact:
     before: Before = field(default_factory=Before)
     extra: JSONObject = field(default_factory=dict, hash=False)
     """For rules of users' own collectors; empty otherwise."""
+
+    def is_unknown(self, rule: str) -> bool:
+        """Whether something is missing here that a rule needs before it may say that something is not there."""
+        return any(rule in one.rules for one in self.unchecked)
