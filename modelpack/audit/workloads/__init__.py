@@ -2,6 +2,5 @@
 
 from modelpack.audit.workloads.found import FoundReference, Unread
 from modelpack.audit.workloads.reading import SUFFIXES, Workloads, read_workloads, references_in
-from modelpack.audit.workloads.rule import PinnedWorkloads
 
-__all__ = ["SUFFIXES", "FoundReference", "PinnedWorkloads", "Unread", "Workloads", "read_workloads", "references_in"]
+__all__ = ["SUFFIXES", "FoundReference", "Unread", "Workloads", "read_workloads", "references_in"]

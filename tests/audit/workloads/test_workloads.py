@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from modelpack.audit.facts import Artifact, Sort
 from modelpack.audit.findings import Subject
 from modelpack.audit.policy import Settings
-from modelpack.audit.rules import EstateRule
+from modelpack.audit.rules import EstateRule, PinnedWorkloads
 from modelpack.audit.state import State, StoredEstate
-from modelpack.audit.workloads import PinnedWorkloads, read_workloads, reading, references_in, walking
+from modelpack.audit.workloads import read_workloads, reading, references_in, walking
 from modelpack.errors import DocumentError, InputError
 from modelpack.oci import Reference
 

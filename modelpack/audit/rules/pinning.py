@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from modelpack.audit.facts import Artifact, Estate
 from modelpack.audit.findings import Severity, Subject
 from modelpack.audit.rules.rule import Hit
-from modelpack.audit.workloads.found import FoundReference
-from modelpack.audit.workloads.reading import Workloads
+from modelpack.audit.workloads import FoundReference, Workloads
 
 if TYPE_CHECKING:
     from modelpack.audit.policy import Settings
@@ -23,7 +22,7 @@ class PinnedWorkloads:
     """
 
     workloads: Workloads = field(default_factory=Workloads)
-    id: str = "MP121"
+    id: str = "MP130"
     title: str = "a workload names a model by tag only"
     severity: Severity = Severity.MEDIUM
     explanation: str = (
