@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
-from modelpack_cli.commands.relations import diffing
+from modelpack_cli.commands.relations import diffing, lineage
 from modelpack_cli.commands.stage import group as stage
 from modelpack_cli.commands.trust import attesting, keys, signing, verifying
 from modelpack_cli.options import FormatOption
@@ -97,6 +97,7 @@ for group in (
     stage,
     inspect,
     diffing,
+    lineage,
     sbom,
     scan,
     signing,
