@@ -5,6 +5,7 @@ Runs in an image that has Python and perhaps no pip: that comes as a wheel too, 
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import venv
@@ -15,7 +16,7 @@ UNUSED = ("zstandard/_cffi*.so",)
 
 
 def main(wheels: Path, target: Path) -> None:
-    """Install what the list pins, then our own wheel."""
+    """Install what the list pins, and our own wheel."""
     venv.create(target, symlinks=True)
     for script in (target / "bin").glob("[aA]ctivate*"):
         script.unlink()
@@ -34,8 +35,11 @@ def main(wheels: Path, target: Path) -> None:
         "--quiet",
     ]
     install += ["--disable-pip-version-check", "--root-user-action", "ignore", "--find-links", wheels]
-    run(*install, "--require-hashes", "--requirement", wheels / "requirements.txt")
-    run(*install, next(wheels.glob("modelpack_toolkit-*.whl")))
+    ours = next(wheels.glob("modelpack_toolkit-*.whl"))
+    pinned = f"modelpack-toolkit=={ours.name.split('-')[1]} --hash=sha256:{hashlib.sha256(ours.read_bytes()).hexdigest()}\n"
+    everything = Path("/tmp/requirements.txt")  # noqa: S108  # of the build's container, which nobody else is in
+    everything.write_text((wheels / "requirements.txt").read_text() + pinned)
+    run(*install, "--require-hashes", "--requirement", everything)
     for pattern in UNUSED:
         next(target.glob(f"lib/python3*/site-packages/{pattern}")).unlink()
     # Bytecode that is not compared with the source: same bytes each time, and no look at the source at the start.
