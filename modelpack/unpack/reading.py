@@ -35,7 +35,11 @@ def model_manifest(store: Store, descriptor: Descriptor) -> Manifest:
 
 def read_config(store: Store, manifest: Manifest) -> ModelConfig:
     """A model's configuration; an empty one where another tool put nothing, or something else, there."""
-    return model_config(store, manifest)[1]
+    raw = _config_bytes(store, manifest)
+    try:
+        return ModelConfig() if raw is None else ModelConfig.parse(raw)
+    except DocumentError:
+        return ModelConfig()
 
 
 def model_config(store: Store, manifest: Manifest) -> tuple[bytes, ModelConfig, tuple[str, ...]]:
@@ -43,14 +47,20 @@ def model_config(store: Store, manifest: Manifest) -> tuple[bytes, ModelConfig, 
 
     Other tools leave the config empty, or put something else there: then there is just less to tell.
     """
-    if manifest.config.media_type not in MODEL_CONFIG_TYPES:
+    raw = _config_bytes(store, manifest)
+    if raw is None:
         return b"", ModelConfig(), ()
-    raw = store.read(manifest.config, limit=_MAX_CONFIG)
     problems = tuple(str(problem) for problem in config_problems(raw))
     try:
         return raw, ModelConfig.parse(raw), problems
     except DocumentError as error:
         return raw, ModelConfig(), (*problems, str(error))
+
+
+def _config_bytes(store: Store, manifest: Manifest) -> bytes | None:
+    if manifest.config.media_type not in MODEL_CONFIG_TYPES:
+        return None
+    return store.read(manifest.config, limit=_MAX_CONFIG)
 
 
 def model_headers(store: Store, files: tuple[LayerEntry, ...], jobs: int) -> dict[str, ModelFile]:
