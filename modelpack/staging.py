@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from modelpack.access import Access, resolve
-from modelpack.errors import InputError, NotFound
+from modelpack.errors import InputError, ModelPackError, NotFound
 from modelpack.inspection import model_manifest, read_config
 from modelpack.kinds import kind_named
-from modelpack.oci import Kind, Reference
-from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Request, Staged
+from modelpack.oci import Digest, Kind, Reference
+from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Receipt, Request, Staged, target
 from modelpack.stage import stage as stage_snapshot
 from modelpack.store import LayoutStore
-from modelpack.trust import Policy, PolicyFile
+from modelpack.trust import Policy, PolicyFile, read_file
 from modelpack.trusting import verify_at
 from modelpack.unpack import Selection
+
+_MAX_VERSION = 2048
 
 
 def stage(
@@ -58,6 +62,47 @@ def stage(
         return stage_snapshot(
             folder, verified, manifest, usable, request, tool=tool, jobs=access.jobs, observe=access.observe
         )
+
+
+def standing(reference: str, cache: str | Path, *, name: str = CURRENT, **options: Any) -> Staged | None:
+    """What ``name`` leads to already: of the same repository, undamaged, and what the policy accepts by the signatures that
+    were kept. None if it is not so. Asks no registry; ``options`` are those of :func:`stage`.
+    """
+    folder, where = Cache(Path(cache).absolute()), Reference.parse(reference)
+    try:
+        folder.check()
+        key = target(folder, name)
+        receipt = Receipt.load(folder, key) if key else None
+        if receipt is None or not _same_place(Reference.parse(receipt.reference), where):
+            return None
+        pinned = str(replace(where, tag="", digest=receipt.digest))
+        return stage(pinned, cache, name=name, **{**options, "offline": True})
+    except ModelPackError:
+        return None
+
+
+def completed(reference: str, file: Path) -> str:
+    """A reference whose version stands in a small file, as a ConfigMap is mounted: a digest, a tag, or a whole reference to
+    the same repository. Who may write the file chooses a version, never another model. Raises InputError, InvalidReference.
+    """
+    where = Reference.parse(reference)
+    text = read_file(file, _MAX_VERSION).decode("utf-8", "replace").strip()
+    if text.startswith(("sha256:", "sha512:")):
+        return str(replace(where, tag="", digest=Digest.parse(text)))
+    if text and not set(text) & set("/:@"):
+        return str(Reference.parse(str(replace(where, tag=text, digest=None))))
+    found = Reference.parse(text) if text else None
+    if found is None or not _same_place(found, where):
+        said = f"names {text[:200]!a}" if text else "is empty"
+        raise InputError(
+            f"{file} {said}, which is no version of {where.place or where}",
+            hint="it holds a digest, a tag, or a reference",
+        )
+    return str(found)
+
+
+def _same_place(one: Reference, other: Reference) -> bool:
+    return (one.registry, one.repository, one.layout) == (other.registry, other.repository, other.layout)
 
 
 def arrangement(form: str, reference: str, repo: str = "") -> Arrangement:

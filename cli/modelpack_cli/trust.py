@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -29,6 +29,12 @@ class Trust:
 
     policy: Policy | PolicyFile | None
     insecure: bool = False
+    again: Callable[[], Trust] | None = None
+    """Reads files and variables anew, for who runs on while they change; None where that cannot be (standard input)."""
+
+    def now(self) -> Trust:
+        """The same options, as their files say it now. Raises InputError, DocumentError."""
+        return self.again() if self.again else self
 
 
 def _option(*names: str, **settings: Any) -> Any:
@@ -114,7 +120,12 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
 
 def trusts(command: Body) -> Body:
     """Give a command the options that say whom to trust; it receives them as one argument ``trust``."""
-    return gathered(command, "trust", _PARAMETERS, _trust)
+    return gathered(command, "trust", _PARAMETERS, _readable_again)
+
+
+def _readable_again(**chosen: Any) -> Trust:
+    trust = _trust(**chosen)
+    return trust if "-" in (chosen["key"] or ()) else replace(trust, again=lambda: _trust(**chosen))
 
 
 def _trust(

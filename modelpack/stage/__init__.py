@@ -1,7 +1,8 @@
 """A node cache that a pod's init container fills, verified, once per node."""
 
-from modelpack.stage.cache import CURRENT, Cache, Lease, leases, names, pins, release, renew, set_pin
+from modelpack.stage.cache import CURRENT, Cache, Lease, leases, names, pins, release, renew, set_pin, target
 from modelpack.stage.fingerprint import fingerprint
+from modelpack.stage.following import Change, Counts, Follower, Look
 from modelpack.stage.garbage import Freed, collect
 from modelpack.stage.offline import keep_evidence
 from modelpack.stage.preflight import Facts, admit, check_clock, memory_limit
@@ -13,11 +14,15 @@ __all__ = [
     "FILES",
     "Arrangement",
     "Cache",
+    "Change",
+    "Counts",
     "Depth",
     "Facts",
+    "Follower",
     "Form",
     "Freed",
     "Lease",
+    "Look",
     "Receipt",
     "Request",
     "Staged",
@@ -35,4 +40,5 @@ __all__ = [
     "rollback",
     "set_pin",
     "stage",
+    "target",
 ]
