@@ -13,11 +13,12 @@ from modelpack.inspection import model_manifest, read_config
 from modelpack.kinds import kind_named
 from modelpack.oci import Digest, Kind, Reference
 from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Receipt, Request, Staged, target
+from modelpack.stage import deliver as deliver_files
 from modelpack.stage import stage as stage_snapshot
 from modelpack.store import LayoutStore
-from modelpack.trust import Policy, PolicyFile, read_file
+from modelpack.trust import Policy, PolicyFile, Verified, read_file
 from modelpack.trusting import verify_at
-from modelpack.unpack import Selection
+from modelpack.unpack import Selection, Unpacked
 
 _MAX_VERSION = 2048
 
@@ -62,6 +63,40 @@ def stage(
         return stage_snapshot(
             folder, verified, manifest, usable, request, tool=tool, jobs=access.jobs, observe=access.observe
         )
+
+
+def deliver(
+    reference: str,
+    folder: str | Path,
+    *,
+    policy: Policy | PolicyFile,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    kinds: Iterable[str | Kind] = (),
+    access: Access | None = None,
+) -> tuple[Unpacked, Verified]:
+    """Verify a model and put its files directly under a folder, a mount point too; no cache, and nothing left beside them.
+
+    For servers that are told where to look by somebody else, as KServe's. Raises as :func:`modelpack.pull`.
+    """
+    access = access or Access()
+    where = Reference.parse(reference)
+    chosen = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
+    with access.open(where) as store:
+        verified = verify_at(store, resolve(store, where), where, policy, access)
+        manifest = model_manifest(store, verified.descriptor)
+        config = read_config(store, manifest)
+        unpacked = deliver_files(
+            store,
+            manifest,
+            Path(folder).absolute(),
+            selection=chosen,
+            reference=verified.reference,
+            jobs=access.jobs,
+            observe=access.observe,
+            config=config if len(config.diff_ids) == len(manifest.layers) else None,
+        )
+        return unpacked, verified
 
 
 def standing(reference: str, cache: str | Path, *, name: str = CURRENT, **options: Any) -> Staged | None:

@@ -123,6 +123,34 @@ def trusts(command: Body) -> Body:
     return gathered(command, "trust", _PARAMETERS, _readable_again)
 
 
+def from_variables(trust: Trust) -> Trust:
+    """The same, or, where the options say nothing, what the variables of a container do: ours, or cosign's as KitOps has them.
+
+    Raises InputError.
+    """
+    import modelpack
+
+    text, place = environment.variable("MODELPACK_PUBLIC_KEY"), environment.variable("COSIGN_KEY")
+    account, issuer = environment.variable("COSIGN_CERT_IDENTITY"), environment.variable("COSIGN_CERT_OIDC_ISSUER")
+    skip = environment.variable("MODELPACK_INSECURE_SKIP_VERIFY")
+    if trust.policy is not None:
+        return trust
+    trusted: list[PublicKey | Identity] = []
+    if text:
+        trusted.append(modelpack.PublicKey.load(text.encode(), "MODELPACK_PUBLIC_KEY"))
+    if place:
+        trusted.append(public_key(place))
+    if account or issuer:
+        trusted.append(_keyless(account or "", issuer or "", None))
+    if skip not in (None, "", "0", "1"):
+        raise modelpack.InputError("MODELPACK_INSECURE_SKIP_VERIFY is neither 0 nor 1")
+    if skip != "1":
+        return replace(trust, policy=modelpack.SignedBy(*trusted) if trusted else None)
+    if trusted:
+        raise modelpack.InputError("MODELPACK_INSECURE_SKIP_VERIFY contradicts the variables that say whom to trust")
+    return Trust(modelpack.InsecureAcceptAnything(), insecure=True)
+
+
 def _readable_again(**chosen: Any) -> Trust:
     trust = _trust(**chosen)
     return trust if "-" in (chosen["key"] or ()) else replace(trust, again=lambda: _trust(**chosen))

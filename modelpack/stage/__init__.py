@@ -1,13 +1,14 @@
 """A node cache that a pod's init container fills, verified, once per node."""
 
 from modelpack.stage.cache import CURRENT, Cache, Lease, leases, names, pins, release, renew, set_pin, target
+from modelpack.stage.delivery import deliver
 from modelpack.stage.fingerprint import fingerprint
 from modelpack.stage.following import Change, Counts, Follower, Look
 from modelpack.stage.garbage import Freed, collect
 from modelpack.stage.offline import keep_evidence
 from modelpack.stage.preflight import Facts, admit, check_clock, memory_limit
 from modelpack.stage.snapshots import FILES, Arrangement, Depth, Form, Receipt
-from modelpack.stage.staging import Request, Staged, rollback, stage
+from modelpack.stage.staging import Request, Staged, rollback, signers, stage
 
 __all__ = [
     "CURRENT",
@@ -29,6 +30,7 @@ __all__ = [
     "admit",
     "check_clock",
     "collect",
+    "deliver",
     "fingerprint",
     "keep_evidence",
     "leases",
@@ -39,6 +41,7 @@ __all__ = [
     "renew",
     "rollback",
     "set_pin",
+    "signers",
     "stage",
     "target",
 ]

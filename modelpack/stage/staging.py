@@ -267,8 +267,13 @@ class _Run:
         return ""
 
     def _signers(self) -> tuple[str, ...]:
-        vouchers = (voucher for one in self.verified.evidence.signatures for voucher in one.vouchers)
-        return tuple(dict.fromkeys(voucher.signer for voucher in vouchers))
+        return signers(self.verified)
+
+
+def signers(verified: Verified) -> tuple[str, ...]:
+    """Who vouches for it, by the names of their keys and accounts."""
+    vouchers = (voucher for one in verified.evidence.signatures for voucher in one.vouchers)
+    return tuple(dict.fromkeys(voucher.signer for voucher in vouchers))
 
 
 def rollback(cache: Cache, name: str = CURRENT) -> str:

@@ -55,6 +55,11 @@ class Metrics:
         """Whether a verified model is served."""
         return self._ready
 
+    @property
+    def moved(self) -> int:
+        """Bytes that came in the run that is going on."""
+        return self._tally.moved
+
     def observe(self, event: Event) -> None:
         """Take notice of a transfer's step."""
         with self._lock:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from modelpack_cli.commands.stage import keeping, staging
+from modelpack_cli.commands.stage import initializer, keeping, staging
 from modelpack_cli.options import Command, connects
 from modelpack_cli.trust import trusts
 
@@ -41,4 +41,5 @@ def register(app: typer.Typer) -> None:
     group.command("status", cls=Command)(keeping.status)
     group.command("pin", cls=Command)(keeping.pin)
     group.command("lease", cls=Command)(keeping.lease)
+    group.command(initializer.NAME, cls=Command)(connects(trusts(initializer.initialize)))
     app.add_typer(group, name="stage")

@@ -103,7 +103,7 @@ def model(
     modelpack stage registry.example/ml/minilm:v2 --to /cache --key signer.pub --include '*.safetensors'
     modelpack stage rollback --to /cache
     """
-    with as_pid_one(), _told(reference, termination_log, metrics_file, log) as outcome:
+    with as_pid_one(), told(reference, termination_log, metrics_file, log) as outcome:
         from modelpack import __version__
         from modelpack.staging import arrangement, stage, standing
 
@@ -124,15 +124,15 @@ def model(
 
         def once(wanted: str, trust: Trust) -> Staged:
             outcome.metrics.begin()
-            with _watch(log, progress, quiet=quiet) as observe:
-                watched = access.watched(both(observe, outcome.metrics.observe))
-                return stage(wanted, to, policy=_policy(trust), offline=offline, access=watched, **options)
+            with watched(log, progress, quiet=quiet) as observe:
+                observed = access.watched(both(observe, outcome.metrics.observe))
+                return stage(wanted, to, policy=policy_of(trust), offline=offline, access=observed, **options)
 
         with listening(metrics_listen, outcome.metrics):
             first = begin(
                 sight,
                 lambda wanted: once(wanted, trust),
-                lambda: standing(reference, to, policy=_policy(trust), access=access, **options),
+                lambda: standing(reference, to, policy=policy_of(trust), access=access, **options),
             )
             outcome.staged(first.staged)
             if following:
@@ -141,7 +141,8 @@ def model(
     _report(first.staged, output, trusted=not trust.insecure, quiet=quiet or log == "json")
 
 
-def _policy(trust: Trust) -> Policy | PolicyFile:
+def policy_of(trust: Trust) -> Policy | PolicyFile:
+    """What the options say. Raises InputError if they say nothing: to skip verification is spelled out."""
     if trust.policy is None:
         from modelpack import InputError
 
@@ -163,7 +164,8 @@ def _depth(text: str) -> Depth:
 
 
 @contextmanager
-def _watch(log: str, progress: Progress, *, quiet: bool) -> Iterator[Observer]:
+def watched(log: str, progress: Progress, *, quiet: bool) -> Iterator[Observer]:
+    """An observer that shows progress in the form wanted. Raises InputError."""
     if log not in _LOGS:
         from modelpack import InputError
 
@@ -176,7 +178,7 @@ def _watch(log: str, progress: Progress, *, quiet: bool) -> Iterator[Observer]:
 
 
 @contextmanager
-def _told(reference: str, termination: Path | None, metrics: Path | None, log: str) -> Iterator[Outcome]:
+def told(reference: str, termination: Path | None, metrics: Path | None, log: str) -> Iterator[Outcome]:
     """Whatever happens, it is told where a cluster looks."""
     chosen = termination or (TERMINATION if TERMINATION.exists() else None)
     outcome = Outcome(reference, time.monotonic(), chosen, metrics)
