@@ -7,7 +7,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= dev,hub
+EXTRAS ?= dev,hub,keyless
 BENCH ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
