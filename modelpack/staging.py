@@ -38,10 +38,11 @@ def stage(
     ttl: int = 3600,
     pin: bool = False,
     offline: bool = False,
+    max_bytes: int | None = None,
     tool: str = "modelpack",
     access: Access | None = None,
 ) -> Staged:
-    """Verify a model, find or make its snapshot in a node cache, and let ``name`` lead to it.
+    """Verify a model, find or make its snapshot in a node cache, and let ``name`` (unless that is empty) lead to it.
 
     The tag is resolved once, and what satisfies the ``policy`` is what is staged. Signatures are verified at every call, hits
     too; ``offline`` verifies those that were kept when the model was staged, and needs a digest. Raises as
@@ -51,7 +52,7 @@ def stage(
     where = Reference.parse(reference)
     folder = Cache(Path(cache).absolute())
     chosen = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
-    request = Request(name, chosen, arrangement, depth, lease, ttl, pin, offline)
+    request = Request(name, chosen, arrangement, depth, lease, ttl, pin, offline, max_bytes)
     if offline:
         folder.check()
     with _kept(folder, where) if offline else access.open(where) as store:
@@ -114,6 +115,16 @@ def standing(reference: str, cache: str | Path, *, name: str = CURRENT, **option
         return stage(pinned, cache, name=name, **{**options, "offline": True})
     except ModelPackError:
         return None
+
+
+def vouched(cache: Cache, key: str, *, policy: Policy | PolicyFile) -> Verified:
+    """Verify a snapshot's signatures again, those that were kept, without a registry. Raises NotFound, and as verification."""
+    receipt = Receipt.load(cache, key)
+    if receipt is None:
+        raise NotFound(f"{key} has no valid receipt in {cache.root}")
+    where = Reference.parse(receipt.reference)
+    store = _kept(cache, where.pinned(receipt.digest))
+    return verify_at(store, store.resolve(str(receipt.digest)), where, policy, Access())
 
 
 def completed(reference: str, file: Path) -> str:

@@ -1,6 +1,7 @@
 """A node cache that a pod's init container fills, verified, once per node."""
 
 from modelpack.stage.cache import CURRENT, Cache, Lease, leases, names, pins, release, renew, set_pin, target
+from modelpack.stage.checkup import Checked, check, find, used_bytes
 from modelpack.stage.delivery import deliver
 from modelpack.stage.fingerprint import fingerprint
 from modelpack.stage.following import Change, Counts, Follower, Look
@@ -16,6 +17,7 @@ __all__ = [
     "Arrangement",
     "Cache",
     "Change",
+    "Checked",
     "Counts",
     "Depth",
     "Facts",
@@ -28,9 +30,11 @@ __all__ = [
     "Request",
     "Staged",
     "admit",
+    "check",
     "check_clock",
     "collect",
     "deliver",
+    "find",
     "fingerprint",
     "keep_evidence",
     "leases",
@@ -44,4 +48,5 @@ __all__ = [
     "signers",
     "stage",
     "target",
+    "used_bytes",
 ]

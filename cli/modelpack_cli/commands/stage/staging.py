@@ -95,8 +95,8 @@ def model(
     """Fill a node cache with a verified model; DIR/current then leads to its files.
 
     Signatures are verified each time, hits too. What is there and unchanged is not fetched again, and several that stage the
-    same model at once fetch it once. With --watch it goes on, as a sidecar does. There are also stage gc, rollback, status,
-    pin and lease.
+    same model at once fetch it once. With --watch it goes on, as a sidecar does. There are also stage prefetch, verify, gc,
+    rollback, status, pin, lease, and storage-initializer (for KServe).
 
     \b
     modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub
