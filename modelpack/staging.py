@@ -28,7 +28,7 @@ def stage(
     cache: str | Path,
     *,
     policy: Policy | PolicyFile,
-    name: str = CURRENT,
+    name: str | None = CURRENT,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     kinds: Iterable[str | Kind] = (),
@@ -42,7 +42,7 @@ def stage(
     tool: str = "modelpack",
     access: Access | None = None,
 ) -> Staged:
-    """Verify a model, find or make its snapshot in a node cache, and let ``name`` (unless that is empty) lead to it.
+    """Verify a model, find or make its snapshot in a node cache, and let ``name`` (unless that is None) lead to it.
 
     The tag is resolved once, and what satisfies the ``policy`` is what is staged. Signatures are verified at every call, hits
     too; ``offline`` verifies those that were kept when the model was staged, and needs a digest. Raises as

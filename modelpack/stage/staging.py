@@ -42,11 +42,11 @@ _BRIEFLY = 600
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted: ``name`` is to lead to it (empty: no name is); ``depth`` says what a hit reads; a ``lease`` (its owner)
+    """What is wanted: ``name`` is to lead to it (None: no name is); ``depth`` says what a hit reads; a ``lease`` (its owner)
     lasts ``ttl`` seconds; ``pin`` keeps it for good; ``offline`` fetches nothing. The blobs may grow to ``max_bytes``.
     """
 
-    name: str = CURRENT
+    name: str | None = CURRENT
     selection: Selection = EVERYTHING
     arrangement: Arrangement = FILES
     depth: Depth = Depth.RECEIPT
@@ -105,7 +105,7 @@ def stage(
     Raises InputError, NoSpace, ContentError, UnsafePath, DocumentError, NotFound (offline and not there), and the store's errors.
     """
     check_clock(clock())
-    if request.name:
+    if request.name is not None:
         check_name(request.name)
     run = _Run(cache, verified, manifest, config, request, tool, jobs, observe, facts, clock, _owner())
     return run.run(locks=locks)
@@ -132,7 +132,7 @@ class _Run:
     def run(self, *, locks: bool | None) -> Staged:
         self.cache.check()
         writes = self.request.lease or self.request.pin
-        named = not self.request.name or target(self.cache, self.request.name) == self.key
+        named = self.request.name is None or target(self.cache, self.request.name) == self.key
         reason = "" if not writes and named else "not looked at"
         if not reason and not (reason := self._damage()):
             return self._result(swapped=False)
@@ -252,7 +252,7 @@ class _Run:
             renew(self.cache, self.request.lease, self.key, ttl=self.request.ttl)
         if self.request.pin:
             set_pin(self.cache, self.key, keep=True)
-        swapped = bool(self.request.name) and point(self.cache, self.request.name, self.key)
+        swapped = self.request.name is not None and point(self.cache, self.request.name, self.key)
         if not self.cache.snapshot(self.key).is_dir():
             raise Unavailable(f"{self.key} was cleared away at this moment", hint="run again")
         return self._result(swapped=swapped, fetched=fetched, reason=reason)
@@ -262,7 +262,9 @@ class _Run:
         files, size = (len(receipt.files), receipt.size) if receipt else (0, 0)
         self.observe(Event("exists", self.key[:12], 0))
         return Staged(
-            path=self.cache.root / self.request.name if self.request.name else self.cache.snapshot(self.key),
+            path=self.cache.root / self.request.name
+            if self.request.name is not None
+            else self.cache.snapshot(self.key),
             snapshot=self.cache.snapshot(self.key),
             digest=self.manifest.descriptor.digest,
             hit=not reason,

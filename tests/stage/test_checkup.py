@@ -101,12 +101,12 @@ def test_names_digests_and_beginnings(model: Packed, cache: Cache) -> None:
 
 
 def test_without_a_name_nothing_is_swapped(model: Packed, cache: Cache, tmp_path: Path) -> None:
-    done = staged(cache.root, model.store, model.manifest, Request(name=""))
+    done = staged(cache.root, model.store, model.manifest, Request(name=None))
     assert (done.swapped, done.path) == (False, done.snapshot)
     assert not (cache.root / "current").exists()
-    assert staged(cache.root, model.store, model.manifest, Request(name="")).hit
+    assert staged(cache.root, model.store, model.manifest, Request(name=None)).hit
     cache.root.chmod(0o555)
-    assert staged(cache.root, model.store, model.manifest, Request(name="")).hit, "a hit that changes nothing"
+    assert staged(cache.root, model.store, model.manifest, Request(name=None)).hit, "a hit that changes nothing"
 
 
 def test_a_budget(model: Packed, cache: Cache, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ class _Batch:
                     reference,
                     self._to,
                     policy=policy_of(self._trust.now()),
-                    name="",
+                    name=None,
                     lease=lease_of(reference),
                     tool=f"modelpack/{__version__}",
                     access=observed,
