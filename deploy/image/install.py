@@ -36,7 +36,9 @@ def main(wheels: Path, target: Path) -> None:
     ]
     install += ["--disable-pip-version-check", "--root-user-action", "ignore", "--find-links", wheels]
     ours = next(wheels.glob("modelpack_toolkit-*.whl"))
-    pinned = f"modelpack-toolkit=={ours.name.split('-')[1]} --hash=sha256:{hashlib.sha256(ours.read_bytes()).hexdigest()}\n"
+    pinned = (
+        f"modelpack-toolkit=={ours.name.split('-')[1]} --hash=sha256:{hashlib.sha256(ours.read_bytes()).hexdigest()}\n"
+    )
     everything = Path("/tmp/requirements.txt")  # noqa: S108  # of the build's container, which nobody else is in
     everything.write_text((wheels / "requirements.txt").read_text() + pinned)
     run(*install, "--require-hashes", "--requirement", everything)
