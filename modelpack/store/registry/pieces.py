@@ -153,7 +153,7 @@ class Piece:
         return self
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill (part of) the buffer, which must stay as it is until the next call: it is hashed while it is sent."""
+        """Fill (part of) the buffer, which must stay as it is until it is given again: it is hashed while it is sent."""
         try:
             return self._read(buffer) if self._left else 0
         except BaseException:
@@ -166,7 +166,7 @@ class Piece:
         self._beside.close()
 
     def _read(self, buffer: memoryview) -> int:
-        self._beside.settle()
+        self._beside.release(buffer)
         length = self._content.read(buffer[: self._left])
         self._beside.update(buffer[:length])
         self._left -= length

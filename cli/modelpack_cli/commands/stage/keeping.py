@@ -36,7 +36,7 @@ def gc(
 
     freed = collect(
         Cache(to.absolute()),
-        max_bytes=_bytes(max_size) if max_size else None,
+        max_bytes=bytes_of(max_size) if max_size else None,
         max_age=None if max_age is None else max_age * 3600,
         grace=grace * 3600,
         dry_run=dry_run,
@@ -137,7 +137,8 @@ def lease(
             renew(cache, owner)
 
 
-def _bytes(text: str) -> int:
+def bytes_of(text: str) -> int:
+    """What ``--max-size`` means. Raises InputError."""
     from modelpack import InputError
 
     found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,3})?)([kMGT]?)", text)
