@@ -10,7 +10,7 @@ import pytest
 import modelpack
 from modelpack import Access, DigestMismatch, HttpOptions, PrivateKey, PublicKey, SignedBy
 from modelpack.errors import InputError, NoSignature, NotFound, UntrustedIdentity
-from modelpack.stage import Arrangement, Cache, Form, Receipt
+from modelpack.stage import Arrangement, Cache, Form, Receipt, collect
 from modelpack.staging import arrangement, stage
 from tests.faults.relay import Relay
 from tests.real.registries import Registry
@@ -115,6 +115,61 @@ def test_the_evidence_is_verified_and_not_believed(own_registry: Registry, signe
             blob.unlink()
     with pytest.raises(modelpack.VerificationError):
         stage(f"{reference}@{staged.digest}", cache, policy=trusted, offline=True)
+
+
+def evidence(cache: Path) -> dict[str, bytes]:
+    return content(cache / "evidence" / "blobs" / "sha256")
+
+
+def test_evidence_goes_with_the_last_snapshot_of_a_model(
+    own_registry: Registry, signer: PrivateKey, tmp_path: Path
+) -> None:
+    cache, trusted, repository = tmp_path / "cache", SignedBy(signer.public_key), own_registry.repository()
+    kept, pinned = [], []
+    for number in (1, 2, 3):
+        publish(tmp_path / "m", f"{repository}:v{number}", signer, number, 1000)
+        done = stage(f"{repository}:v{number}", cache, policy=trusted, access=ACCESS)
+        pinned.append(f"{repository}@{done.digest}")
+        kept.append(evidence(cache))
+    partial = stage(pinned[1], cache, policy=trusted, include=["*.json"], name="part", access=ACCESS)
+    assert len(kept[0]) < len(kept[1]) < len(kept[2])
+    would = collect(Cache(cache), grace=-1, dry_run=True)
+    assert evidence(cache) == kept[2]
+    freed = collect(Cache(cache), grace=-1)
+    assert [item for item in freed if item.kind == "evidence"] == [item for item in would if item.kind == "evidence"]
+    assert [item.path.name for item in freed if item.kind == "evidence"] == [pinned[0].rpartition(":")[2]]
+    left = evidence(cache)
+    shared = {name for name in kept[0] if name in left}
+    assert {kept[0][name] for name in shared} <= {b"{}", *kept[1].values()}
+    assert set(left) >= set(kept[2]) - set(kept[0])
+    for reference in pinned[1:]:
+        assert stage(reference, cache, policy=trusted, offline=True, access=ACCESS).hit
+    assert partial.snapshot.is_dir()
+    with pytest.raises(NotFound):
+        stage(pinned[0], cache, policy=trusted, offline=True)
+    assert collect(Cache(cache), grace=-1) == ()
+
+
+@pytest.mark.parametrize("harm", ["damaged", "nameless", "absent"])
+def test_evidence_stays_when_it_cannot_be_said_whose_it_is(
+    harm: str, own_registry: Registry, signer: PrivateKey, tmp_path: Path
+) -> None:
+    cache, trusted, repository = tmp_path / "cache", SignedBy(signer.public_key), own_registry.repository()
+    for number in (1, 2, 3):
+        publish(tmp_path / "m", f"{repository}:v{number}", signer, number, 1000)
+        last = stage(f"{repository}:v{number}", cache, policy=trusted, access=ACCESS)
+    place = cache / "evidence" / "blobs" / "sha256" / last.digest.hex
+    if harm == "damaged":
+        place.chmod(0o644)
+        place.write_bytes(b"{}")
+    elif harm == "absent":
+        place.unlink()
+    else:
+        with modelpack.LayoutStore(cache / "evidence") as layout:
+            layout.untag(last.digest.hex)
+    before = evidence(cache)
+    assert {item.kind for item in collect(Cache(cache), grace=-1)} == {"snapshot", "blob"}
+    assert evidence(cache) == before
 
 
 def test_an_unsigned_model_is_not_staged(own_registry: Registry, signer: PrivateKey, tmp_path: Path) -> None:
