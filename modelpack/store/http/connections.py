@@ -285,6 +285,10 @@ class Pool:
         for _, connection in idle:
             connection.close()
 
+    def reopen(self) -> None:
+        """Keep connections again."""
+        self._closed = False
+
     def _take(self, origin: Origin) -> Connection | None:
         """The one that was used last, out of the pool."""
         with self._lock:

@@ -104,6 +104,10 @@ class Transport:
         """Close idle connections, and keep none from now on."""
         self._pool.close()
 
+    def reopen(self) -> None:
+        """Keep connections again."""
+        self._pool.reopen()
+
     def _converse(
         self,
         connection: Connection,
