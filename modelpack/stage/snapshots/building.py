@@ -142,7 +142,7 @@ class Build:
         self.fetched = sum({entry.descriptor.digest: entry.size for entry in wanted}.values())
         with os_errors(self.cache.root):
             unique = {entry.descriptor.digest: entry.descriptor for entry in wanted}
-            here = sum(map(self._staging.arrived, unique.values()))
+            here = self._staging.arrived(unique.values())
         self.admit(max(0, self.fetched - here), len(wanted))
 
     def _fetch(self, missing: list[LayerEntry], archives: list[LayerEntry], sieve: Sieve, claims: Claims) -> None:
