@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from modelpack.audit.findings import Subject
 from modelpack.oci import Digest, JSONObject
+from modelpack.trust import Cause
 
 
 class Sort(StrEnum):
@@ -81,19 +82,6 @@ class BlobProblem:
     digest: Digest
     state: BlobState
     message: str = ""
-
-
-class Cause(StrEnum):
-    """Why a signature has its status, as far as that makes a difference for what to do."""
-
-    NONE = ""
-    UNKNOWN_SIGNER = "unknown-signer"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    OTHER_SUBJECT = "other-subject"
-    BROKEN = "broken"
-    UNREADABLE = "unreadable"
-    UNSUPPORTED = "unsupported"
 
 
 @dataclass(frozen=True, slots=True)
