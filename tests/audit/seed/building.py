@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.audit.seed import content, documents, good, manifests, signatures
+from tests.audit.seed import changes, content, documents, good, manifests, signatures
 from tests.audit.seed.kit import CASES, Kit
 
-FAMILIES = (good, manifests, signatures, documents, content)
+FAMILIES = (good, manifests, signatures, documents, content, changes)
 
 
-def build(kit: Kit) -> dict[str, set[str]]:
-    """Make all models; the rules that are to speak of each place."""
-    for name, _, make in CASES:
-        make(kit, name)
-    return {kit.place(name): set(rules) for name, rules, _ in CASES}
+def build(kit: Kit, *, live: bool) -> dict[str, set[str]]:
+    """Make all models that need a registry, or all others; the rules that are to speak of each place."""
+    chosen = [one for one in CASES if one.live is live]
+    for one in chosen:
+        one.make(kit, one.name)
+    return {kit.place(one.name): set(one.rules) for one in chosen if one.rules}
 
 
 def policy(kit: Kit) -> Path:

@@ -30,7 +30,7 @@ BESIDE: dict[str, tuple[str, str, bytes, tuple[str, ...]]] = {
     "program": ("code", "tool", b"\x7fELF\x02\x01\x01" + bytes(60), ("MP056",)),
     "onnx-odd": ("onnx", "extra.onnx", DOCUMENTS["ONNX with others' operators"][1], ("MP058",)),
     "closed": ("engine", "extra.engine", DOCUMENTS["TensorRT"][1], ("MP059",)),
-    "onnx-outside": ("onnx", "extra.onnx", DOCUMENTS["ONNX reads above"][1], ("MP062",)),
+    "onnx-outside": ("onnx", "extra.onnx", DOCUMENTS["ONNX reads above"][1], ("MP058", "MP062")),
 }
 
 
@@ -48,7 +48,7 @@ def auto_map(kit: Kit, name: str) -> None:
     kit.model(name, {"config.json": config(auto_map={"AutoModel": "modeling.Mine"})})
 
 
-@case("pickle-called-safetensors", "MP057")
+@case("pickle-called-safetensors", "MP050", "MP051", "MP057")
 def disguised(kit: Kit, name: str) -> None:
     kit.model(name, {"extra.safetensors": POLYGLOTS["pickle called safetensors"][1]})
 
@@ -122,12 +122,12 @@ def orphan(kit: Kit, name: str) -> None:
     kit.put(name, manifest, b"{}", tag=tag_of(Digest.of(b"never here"), "sig"))
 
 
-@case("double-a")
+@case("double-a", "MP074")
 def double(kit: Kit, name: str) -> None:
     kit.model(name, layout=archives(Codec.TAR), seed="double")
 
 
-@case("double-b", "MP103")
+@case("double-b", "MP074", "MP103")
 def double_again(kit: Kit, name: str) -> None:
     kit.model(name, layout=archives(Codec.TAR_GZIP), seed="double")
 

@@ -138,7 +138,7 @@ def invalid_provenance(kit: Kit, name: str) -> None:
     kit.attest(name, descriptor, PROVENANCE, predicate)
 
 
-@case("impossible-times", "MP035")
+@case("impossible-times", "MP034", "MP035")
 def impossible(kit: Kit, name: str) -> None:
     descriptor = bare(kit, name)
     kit.describe(name, descriptor, provenance=None)

@@ -50,10 +50,10 @@ def gguf(kit: Kit, name: str) -> None:
 
 @case("good-shards")
 def shards(kit: Kit, name: str) -> None:
-    first = weights(name + "1", {"a.weight": ("F16", (10, 4))})
-    second = weights(name + "2", {"b.weight": ("F16", (10, 4))})
+    first = weights(name + "1", {"a.weight": ("F16", (50, 20))})
+    second = weights(name + "2", {"b.weight": ("F16", (50, 20))})
     names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
-    index = {"metadata": {"total_size": 160}, "weight_map": {"a.weight": names[0], "b.weight": names[1]}}
+    index = {"metadata": {"total_size": 4000}, "weight_map": {"a.weight": names[0], "b.weight": names[1]}}
     files = {"model.safetensors": None, names[0]: first, names[1]: second}
     kit.model(name, {**files, "model.safetensors.index.json": json.dumps(index).encode()})
 
@@ -113,7 +113,7 @@ def notary(kit: Kit, name: str) -> None:
         sign(store, Target(descriptor), TRUSTED.signer, now=NOW, reference="", formats=(NOTARY,), certificates=chain)
 
 
-@case("good-cosign")
+@case("good-cosign", live=True)
 def cosign(kit: Kit, name: str) -> None:
     """Signed by cosign 3, which writes a bundle."""
     descriptor = kit.packed(name)
@@ -128,7 +128,7 @@ def cosign_sign(kit: Kit, name: str, keys: object) -> None:
     run("cosign", "sign", "--key", f"{keys}/cosign.key", *offline, kit.at(name, kit.found[name]), env=env)
 
 
-@case("good-oras")
+@case("good-oras", live=True)
 def oras(kit: Kit, name: str) -> None:
     """The bill of materials attached by oras, and signed by us."""
     descriptor = kit.packed(name)

@@ -16,6 +16,7 @@ from modelpack.attesting import attest_model
 from modelpack.oci import Descriptor, Digest, JSONObject, Manifest
 from modelpack.pack import Layout
 from modelpack.store import BytesSource, LayoutStore
+from modelpack.trust import SignatureFormat, Target, sign
 from tests.audit.seed.folders import COMMIT, write
 from tests.trust.making import key
 from tests.trust.x509.making import AUTHORITY, DAY, LEAF, around, crl, issue, real_now, root, subject
@@ -23,7 +24,9 @@ from tests.trust.x509.making import AUTHORITY, DAY, LEAF, around, crl, issue, re
 BUILDER = "https://ci.example/builder"
 NOW = datetime.now(UTC).replace(microsecond=0)
 MADE, BUILT = NOW - timedelta(days=3), NOW - timedelta(days=2)
+ELSEWHERE = frozenset({"unsigned-copy"})
 DEFAULT = object()
+BUNDLE = SignatureFormat.BUNDLE
 
 _TOP = root(profile=around(real_now(), AUTHORITY, 300 * DAY))
 TRUSTED, REVOKED = (
@@ -47,22 +50,23 @@ rules:
 
 @dataclass
 class Kit:
-    """A registry (``host``) and a folder to work in."""
+    """Registries (``host``, and ``other`` for :data:`ELSEWHERE`), a folder to work in, one with ``cosign.key`` and ``.pub``.
+
+    ``lose`` makes a blob of a repository vanish, ``junk`` puts something that is no manifest under its tag.
+    """
 
     host: str
+    other: str
     folder: Path
     cosign: Path
-    """A folder with ``cosign.key`` and ``cosign.pub``."""
-
-    access: Access = field(default_factory=Access)
-    lose: Callable[[str, Digest], None] = lambda name, digest: None
-    """Makes a blob of a repository vanish."""
-
+    access: Access
+    lose: Callable[[str, Digest], None]
+    junk: Callable[[str, bytes], None]
     found: dict[str, Descriptor] = field(default_factory=dict)
 
     def place(self, name: str) -> str:
         """``host/seed/name``."""
-        return f"{self.host}/seed/{name}"
+        return f"{self.other if name in ELSEWHERE else self.host}/seed/{name}"
 
     def store(self, name: str) -> LayoutStore:
         """The repository; to be closed."""
@@ -136,8 +140,8 @@ class Kit:
             store.push(changed.descriptor, BytesSource(changed.raw))
             store.tag(changed.descriptor, "v1")
             store.delete(manifest.descriptor)
+            sign(store, Target(changed.descriptor), key("release"), now=NOW, reference="", formats=(BUNDLE,))
         self.found[name] = changed.descriptor
-        self.sign(name, changed.descriptor)
         if described:
             self.describe(name, changed.descriptor)
         return changed.descriptor
@@ -204,15 +208,26 @@ class Kit:
 
 
 Make = Callable[[Kit, str], object]
-CASES: list[tuple[str, frozenset[str], Make]] = []
-"""Name, the rules that are to speak of it, and how it is made."""
 
 
-def case(name: str, *rules: str) -> Callable[[Make], Make]:
+@dataclass(frozen=True)
+class Case:
+    """A model, and the rules that are to speak of it; ``live`` needs a registry that answers while it is made."""
+
+    name: str
+    rules: frozenset[str]
+    make: Make
+    live: bool
+
+
+CASES: list[Case] = []
+
+
+def case(name: str, *rules: str, live: bool = False) -> Callable[[Make], Make]:
     """Declare a model, of which these rules are to speak and no others."""
 
     def declare(make: Make) -> Make:
-        CASES.append((name, frozenset(rules), make))
+        CASES.append(Case(name, frozenset(rules), make, live))
         return make
 
     return declare

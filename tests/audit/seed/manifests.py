@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
-from modelpack.oci import Digest, Index, Manifest
+from modelpack.attest import PROVENANCE
+from modelpack.oci import Codec, Digest, Index, Kind, Manifest
 from modelpack.oci.mediatypes import FILEPATH
+from modelpack.pack import Layout
 from modelpack.store import BytesSource
 from tests.audit.seed.kit import Kit, case
 
@@ -47,11 +50,11 @@ def another(kit: Kit, name: str) -> None:
 @case("blob-lost", "MP003")
 def lost(kit: Kit, name: str) -> None:
     """A file that says nothing about the model, so that nothing else is missing."""
-    descriptor = kit.model(name, {"vocab.bin": b"only here, and soon not even here"})
+    descriptor = kit.model(name, {"notes.txt": b"only here, and soon not even here"})
     with kit.store(name) as store:
         manifest = store.document(descriptor)
     assert isinstance(manifest, Manifest)
-    kit.lose(name, next(one.digest for one in manifest.layers if one.annotations.get(FILEPATH) == "vocab.bin"))
+    kit.lose(name, next(one.digest for one in manifest.layers if one.annotations.get(FILEPATH) == "notes.txt"))
 
 
 @case("member-lost", "MP005")
@@ -75,6 +78,7 @@ def cnai(kit: Kit, name: str) -> None:
         manifest["config"]["mediaType"] = "application/vnd.cnai.model.config.v1+json"
         for layer in manifest["layers"]:
             layer["mediaType"] = layer["mediaType"].replace("cncf", "cnai")
+        config["config"].pop("capabilities", None)
         config["modelfs"]["diff_ids"] = config["modelfs"].pop("diffIds")
 
     kit.by_hand(name, change)
@@ -88,10 +92,17 @@ def silent(kit: Kit, name: str) -> None:
     kit.by_hand(name, change)
 
 
-@case("card-too-large", "MP009")
-def unread(kit: Kit, name: str) -> None:
-    """A configuration file that is too large to be read beside the model."""
-    kit.model(name, {"tokenizer_config.json": b"{" + b" " * (1 << 20) + b"}"})
+@case("closed-archive", "MP009")
+def closed(kit: Kit, name: str) -> None:
+    """A compressed archive that is too large to be read whole."""
+    data = Random(name).randbytes(4_300_000)
+    kit.model(name, {"words.csv": data}, layout=Layout({Kind.DATASET: Codec.TAR_GZIP}), kinds={"words.csv": "dataset"})
+
+
+@case("not-a-manifest", "MP004")
+def not_a_manifest(kit: Kit, name: str) -> None:
+    """Something under a tag that only says that it is a manifest."""
+    kit.junk(name, b'{"schemaVersion": 2, "layers": "many"}')
 
 
 @case("claims-signature", "MP110")
@@ -104,25 +115,26 @@ def claims_bom(kit: Kit, name: str) -> None:
     kit.model(name, annotations={"org.cncf.ai.security.sbom.format": "spdx"})
 
 
-def renamed(path: str) -> Any:
-    """A change that gives the last layer another name."""
+def renamed(kit: Kit, name: str, path: str) -> None:
+    """A model whose last file has another name. No bill of materials can be made of it."""
 
     def change(manifest: Document, config: Document) -> None:
         manifest["layers"][-1]["annotations"][FILEPATH] = path
 
-    return change
+    descriptor = kit.by_hand(name, change, {"aaa.txt": b"y", "zzz.txt": b"x"}, described=False)
+    kit.attest(name, descriptor, PROVENANCE, kit.provenance(name).predicate())
 
 
-@case("path-out", "MP111")
+@case("path-out", "MP009", "MP020", "MP111")
 def path_out(kit: Kit, name: str) -> None:
-    kit.by_hand(name, renamed("../outside.txt"), {"zzz.txt": b"x"})
+    renamed(kit, name, "../outside.txt")
 
 
-@case("path-twice", "MP111")
+@case("path-twice", "MP009", "MP020", "MP111")
 def path_twice(kit: Kit, name: str) -> None:
-    kit.by_hand(name, renamed("aaa.txt"), {"aaa.txt": b"y", "zzz.txt": b"x"})
+    renamed(kit, name, "aaa.txt")
 
 
-@case("path-case", "MP111")
+@case("path-case", "MP009", "MP020", "MP111")
 def path_case(kit: Kit, name: str) -> None:
-    kit.by_hand(name, renamed("AAA.txt"), {"aaa.txt": b"y", "zzz.txt": b"x"})
+    renamed(kit, name, "AAA.txt")
