@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modelpack.access import Access
     from modelpack.api import (
         copy,
+        diff,
         fetch,
         inspect,
         lineage,
@@ -113,6 +114,7 @@ __all__ = [
     "attest",
     "attest_model",
     "copy",
+    "diff",
     "evidence",
     "fetch",
     "inspect",
@@ -138,7 +140,7 @@ __all__ = [
 
 _HOMES = {
     "modelpack.access": "Access",
-    "modelpack.api": "copy fetch inspect lineage list_models list_names login logout pull push remove tag unpack",
+    "modelpack.api": "copy diff fetch inspect lineage list_models list_names login logout pull push remove tag unpack",
     "modelpack.attest": "provenance",
     "modelpack.attesting": "agreement attest_model",
     "modelpack.errors": "AccessDenied ContentError DigestMismatch DocumentError InputError ModelPackError NotFound"

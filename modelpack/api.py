@@ -33,6 +33,7 @@ from modelpack.unpack import unpack as unpack_graph
 
 if TYPE_CHECKING:  # what not every verb needs is loaded by those that do
     from modelpack.attest import Inventory, Lineage, Run
+    from modelpack.compare import Difference
     from modelpack.pack import Packed
     from modelpack.trust import Policy, PolicyFile, Signer, Verified
 
@@ -253,6 +254,29 @@ def lineage(reference: str, *, depth: int = 8, access: Access | None = None) -> 
         return access.open(ancestor)
 
     return ancestors(opener, where, depth=depth)
+
+
+def diff(
+    before: str,
+    after: str,
+    *,
+    policy: Policy | PolicyFile | None = None,
+    attached: bool = True,
+    local: LayoutStore | None = None,
+    access: Access | None = None,
+) -> Difference:
+    """What is different between two models: configuration, files, tensors, licences, base models, and the bytes that an update
+    would fetch. No weights are read. Each is found as by :func:`inspect`.
+
+    With ``attached``, signatures and documents are compared as well; the ``policy`` says whose names are known.
+    Raises as :func:`inspect`, and PolicyViolation (a policy file that does not speak of one of them).
+    """
+    from modelpack.compare import Trusted, compare
+
+    access = access or Access()
+    trusted = (Trusted.at(before, policy), Trusted.at(after, policy)) if attached else None
+    with _finding(before, local, access) as first, _finding(after, local, access) as second:
+        return compare(first[:2], second[:2], trusted=trusted, jobs=access.jobs)
 
 
 @contextmanager
