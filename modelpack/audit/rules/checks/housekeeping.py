@@ -29,18 +29,18 @@ def _untagged(artifact: Artifact, _: Settings) -> Iterator[Hit]:
         yield Hit("no tag leads to it")
 
 
-def _orphans(estate: Estate, _: Settings) -> Iterator[Hit]:
-    for artifact in estate.artifacts():
-        about = artifact.refers_to
-        if artifact.sort is Sort.ATTACHMENT and about and estate.artifact(artifact.subject.place, about) is None:
-            yield Hit(f"it is about {about}, which is not there", data={"about": str(about)}, subject=artifact.subject)
+def _orphan(artifact: Artifact, _: Settings) -> Iterator[Hit]:
+    if artifact.orphan:
+        yield Hit(f"it is about {artifact.refers_to or 'something'}, which is not there")
 
 
 def _duplicates(estate: Estate, _: Settings) -> Iterator[Hit]:
     """Told where the second copy is, and where the first."""
     for _digest, copies in estate.duplicates():
         first, *others = copies
-        for subject, path, _layer, size in others:
+        for subject, path, layer, size in others:
+            if layer == first[2]:
+                continue
             message = f"its bytes ({size}) are stored in another layer too, of {first[0]} as {first[1][:200]}"
             yield Hit(message, path, {"bytes": size, "also": str(first[0])}, subject=subject)
 
@@ -58,8 +58,8 @@ RULES = (
         "MP100",
         "stale",
         Severity.LOW,
-        "The model is older than the policy's `maxAgeDays`. Nobody may remember what it is for, and what was found out "
-        "about its base since is not in it.",
+        "The model is older than the policy's `maxAgeDays`. Nobody may remember what it is for, and what was found "
+        "out about its base since is not in it.",
         "Renew it, remove it, or write an exemption that says why it stays.",
         _stale,
     ),
@@ -72,14 +72,14 @@ RULES = (
         "Give it a name (`modelpack tag --remote`), or remove it.",
         _untagged,
     ),
-    EstateWideCheck(
+    ArtifactCheck(
         "MP102",
         "attached to nothing",
         Severity.LOW,
         "A signature or document is about a manifest that is not in the repository. Clean-ups forget them, and so do "
         "copies of tags alone.",
         "Remove it (`modelpack rm --remote`), or copy the model that it is about here.",
-        _orphans,
+        _orphan,
     ),
     EstateWideCheck(
         "MP103",

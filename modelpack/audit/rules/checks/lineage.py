@@ -102,7 +102,8 @@ RULES = (
         "MP091",
         "revoked",
         Severity.CRITICAL,
-        "The policy's revocation list names this very manifest, and it can still be pulled here.",
+        "The policy's revocation list names this very manifest, and it can still be pulled here. "
+        "Deployments by digest go on to use it until somebody changes them.",
         "Remove its tags (`modelpack rm --remote`) and see who runs it.",
         _itself,
     ),

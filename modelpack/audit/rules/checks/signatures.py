@@ -182,8 +182,8 @@ RULES = (
         Severity.MEDIUM,
         "Something is attached that calls itself a signature or an attestation and is malformed, altered, or about "
         "something else. It counts for nothing; but somebody put it there, or a tool did its job badly.",
-        "Remove the attachment that the finding names (`modelpack rm --remote HOST/REPOSITORY@DIGEST`), after finding out who "
-        "made it.",
+        "Remove the attachment that the finding names (`modelpack rm --remote HOST/REPOSITORY@DIGEST`), after "
+        "finding out who made it.",
         _broken,
     ),
     ArtifactCheck(

@@ -93,8 +93,8 @@ RULES = (
         Severity.MEDIUM,
         "The configuration's `paramSize` and the number of parameters in the headers differ by more than the "
         "tolerance. Either the claim is wrong, or shards are missing, or these are other weights.",
-        "Pack the model again; `modelpack pack` counts the parameters. `parameterTolerancePercent` in the audit policy "
-        "allows more.",
+        "Pack the model again; `modelpack pack` counts the parameters. `parameterTolerancePercent` in the audit "
+        "policy allows more.",
         _parameters,
     ),
     ArtifactCheck(
@@ -128,7 +128,8 @@ RULES = (
         "MP075",
         "a weight format that the policy does not allow",
         Severity.HIGH,
-        "The audit policy's `formats` name the weight formats that may be used, and this model has another.",
+        "The audit policy's `formats` name the weight formats that may be used, and this model has another. Some "
+        "formats can run code when they are loaded, others cannot be checked.",
         "Convert the model, or write an exemption with a reason and a date.",
         _formats,
     ),
