@@ -40,8 +40,8 @@ def finding_row(finding: Finding, title: str, anchor: str) -> Row:
     rule = element("a", finding.rule, href=f"#{anchor}") if anchor else text(finding.rule)
     tags = ", ".join(subject.tags)
     where = joined(
-        element("span", subject.place, class_="place"),
-        element("span", f":{subject.tags[0]}", class_="tag") if subject.tags else "",
+        element("span", f"{subject.place}{':' if subject.tags else ''}", class_="place"),
+        element("span", subject.tags[0], class_="tag") if subject.tags else "",
         element("span", short(subject.digest), class_="digest") if subject.digest else "",
     )
     cells = (
@@ -80,8 +80,8 @@ def model_row(artifact: Artifact, counts: tuple[int, Severity | None]) -> Row:
     subject, (number, worst) = artifact.subject, counts
     state = vouched(artifact) if is_asked(artifact) else None
     name = joined(
-        element("span", subject.place, class_="place"),
-        element("span", f":{', '.join(subject.tags)}", class_="tag") if subject.tags else "",
+        element("span", f"{subject.place}{':' if subject.tags else ''}", class_="place"),
+        element("span", ", ".join(subject.tags), class_="tag") if subject.tags else "",
         element("span", short(subject.digest), class_="digest"),
     )
     what, licence = _what(artifact), ", ".join(artifact.licenses)
