@@ -60,6 +60,10 @@ CREATE INDEX ancestors_ancestor ON ancestors (ancestor);
 CREATE INDEX ancestors_commit ON ancestors ("commit");
 CREATE INDEX ancestors_name ON ancestors (name);
 CREATE INDEX ancestors_uri ON ancestors (uri);
+CREATE TABLE members (
+    place TEXT NOT NULL, member TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (place, member, digest)
+) WITHOUT ROWID;
+CREATE INDEX members_digest ON members (place, digest);
 CREATE TABLE files (
     content TEXT NOT NULL, layer TEXT NOT NULL, place TEXT NOT NULL, digest TEXT NOT NULL, path TEXT NOT NULL,
     size INTEGER NOT NULL, PRIMARY KEY (content, layer, place, digest, path)
@@ -67,8 +71,14 @@ CREATE TABLE files (
 CREATE INDEX files_digest ON files (place, digest);
 CREATE TABLE blobs (
     place TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, media_type TEXT NOT NULL,
-    checked REAL NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '', PRIMARY KEY (place, digest)
+    checked REAL NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (place, digest)
 ) WITHOUT ROWID;
+CREATE INDEX blobs_problem ON blobs (problem) WHERE problem <> '';
+CREATE TABLE uses (
+    place TEXT NOT NULL, digest TEXT NOT NULL, blob TEXT NOT NULL, PRIMARY KEY (place, digest, blob)
+) WITHOUT ROWID;
+CREATE INDEX uses_blob ON uses (place, blob);
 CREATE INDEX blobs_checked ON blobs (checked, place, digest);
 CREATE TABLE findings (number INTEGER PRIMARY KEY, run INTEGER NOT NULL, finding TEXT NOT NULL);
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from modelpack.audit.facts import Artifact, Before
+from modelpack.audit.facts import Artifact, Before, BlobProblem, BlobState
 from modelpack.audit.findings import Finding, Subject
 from modelpack.audit.state.codec import pack, unpack
 from modelpack.audit.state.database import connect, lock, sqlite_errors
@@ -53,6 +53,7 @@ class State:
             self._unlock()
             raise
         self._begun = 0.0
+        self._sick = self._one("SELECT 1 FROM blobs WHERE problem <> ''") is not None
 
     def __enter__(self) -> Self:
         """The state itself."""
@@ -216,7 +217,11 @@ class State:
             moment(last),
         )
         subject = Subject(place, Digest.parse(digest), tuple(tag for tag, _, _ in found))
-        return replace(unpack(Artifact, facts), subject=subject, before=before)
+        indexes = self.rows(_LISTED_BY, (place, digest, self.run))
+        listed_by = tuple(Digest.parse(one) for (one,) in indexes)
+        known = unpack(Artifact, facts)
+        blobs = self._blobs(place, digest, known.blobs)
+        return replace(known, subject=subject, before=before, listed_by=listed_by, blobs=blobs)
 
     def _lost(self, place: str, digest: str, artifact: Artifact) -> list[str]:
         """Signers whose verified signature was there, and whose carrier is not."""
@@ -227,7 +232,7 @@ class State:
 
     def _index(self, place: str, digest: str, artifact: Artifact, now: float) -> None:
         """What is asked across artifacts."""
-        for table in ("signers", "ancestors", "files"):
+        for table in ("signers", "ancestors", "files", "members", "uses"):
             self._write(f"DELETE FROM {table} WHERE place = ? AND digest = ?", (place, digest))  # noqa: S608  # a constant
         for one in artifact.signatures:
             for signer in one.signers if one.status == "verified" else ():
@@ -238,6 +243,8 @@ class State:
         for number, base in enumerate(artifact.ancestors):
             row = (base.role, base.name, base.uri, base.commit, str(base.digest or ""), base.relation, base.source)
             self._write("INSERT INTO ancestors VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (place, digest, number, *row))
+        for member in artifact.members:
+            self._write("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", (place, str(member), digest))
         for layer in artifact.layers:
             if layer.file_digest:
                 values = (str(layer.file_digest), str(layer.digest), place, digest, layer.path, layer.size)
@@ -246,6 +253,36 @@ class State:
                 "INSERT OR IGNORE INTO blobs (place, digest, size, media_type) VALUES (?, ?, ?, ?)",
                 (place, str(layer.digest), layer.size, layer.media_type),
             )
+            self._write("INSERT OR IGNORE INTO uses VALUES (?, ?, ?)", (place, digest, str(layer.digest)))
+
+    # blobs
+
+    def oldest_blobs(self, now: float) -> Iterator[tuple[str, Descriptor]]:
+        """Layers of this run's artifacts that were not hashed now, those first that were not for longest."""
+        for place, media_type, digest, size in list(self.rows(_OLDEST, (now, self.run))):
+            yield place, Descriptor(media_type, Digest.parse(digest), size)
+
+    def scrubbed(self, place: str, digest: Digest, problem: BlobProblem | None, now: float) -> None:
+        """A blob was hashed: well, or with a problem that stays known until it was hashed well."""
+        values = (now, str(problem.state) if problem else "", problem.message if problem else "", place, str(digest))
+        self._write("UPDATE blobs SET checked = ?, problem = ?, message = ? WHERE place = ? AND digest = ?", values)
+        self._sick = self._sick or problem is not None
+
+    def users(self, place: str, blob: Digest) -> list[Digest]:
+        """This run's artifacts that have a blob."""
+        rows = self.rows(
+            "SELECT digest FROM uses WHERE place = ? AND blob = ? AND digest IN"
+            " (SELECT digest FROM artifacts WHERE place = ? AND run = ? AND gone = 0) ORDER BY digest",
+            (place, str(blob), place, self.run),
+        )
+        return [Digest.parse(row[0]) for row in rows]
+
+    def _blobs(self, place: str, digest: str, known: tuple[BlobProblem, ...]) -> tuple[BlobProblem, ...]:
+        """With what scrubs have found."""
+        told = {one.digest for one in known}
+        rows = self.rows(_PROBLEMS, (place, digest)) if self._sick else ()
+        found = (BlobProblem(Digest.parse(blob), BlobState(state), message) for blob, state, message in rows)
+        return (*known, *(one for one in found if one.digest not in told))
 
     # findings
 
@@ -291,6 +328,20 @@ def moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
+_LISTED_BY = """
+SELECT members.digest FROM members JOIN artifacts ON artifacts.place = members.place AND artifacts.digest = members.digest
+WHERE members.place = ? AND members.member = ? AND artifacts.run = ? AND artifacts.gone = 0 ORDER BY 1
+"""
+_OLDEST = """
+SELECT blobs.place, media_type, blobs.digest, size FROM blobs WHERE checked < ? AND EXISTS (
+    SELECT 1 FROM uses JOIN artifacts ON artifacts.place = uses.place AND artifacts.digest = uses.digest
+    WHERE uses.place = blobs.place AND uses.blob = blobs.digest AND artifacts.run = ? AND artifacts.gone = 0)
+ORDER BY checked, blobs.place, blobs.digest LIMIT 100000
+"""
+_PROBLEMS = """
+SELECT blob, problem, message FROM uses JOIN blobs ON blobs.place = uses.place AND blobs.digest = uses.blob
+WHERE uses.place = ? AND uses.digest = ? AND problem <> '' ORDER BY blob
+"""
 _COLUMNS = "place, digest, first_seen, previous, lost, lost_run, facts"
 _TAG = """
 INSERT INTO tags (place, tag, digest, media_type, size, first_seen, last_seen, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
