@@ -17,7 +17,10 @@ MAX_NODES = 60
 
 _MAX_EDGES = 20_000
 _CROWD = 6
-"""Models that derive from the same and that nothing derives from; what is more becomes one box."""
+"""Ends of the graph that have the same neighbours; what is more becomes one box."""
+
+
+Edge = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Lineage:
     """``edges`` lead from a base to what was made of it. ``left_out`` boxes did not fit; ``alone`` models say no ancestor."""
 
     nodes: tuple[Node, ...]
-    edges: tuple[tuple[str, str], ...]
+    edges: tuple[Edge, ...]
     left_out: int = 0
     alone: int = 0
 
@@ -51,11 +54,11 @@ def lineage(results: Results) -> Lineage:
     return Lineage(tuple(nodes[key] for key in sorted(kept)), shown, left_out=len(nodes) - len(kept), alone=alone)
 
 
-def _read(results: Results) -> tuple[dict[str, Node], set[tuple[str, str]], int]:
+def _read(results: Results) -> tuple[dict[str, Node], set[Edge], int]:
     """All boxes with relatives, all arrows, and how many models have no relatives."""
     worst, revoked = _worst(results.findings)
     known: dict[str, Node] = {}
-    edges: set[tuple[str, str]] = set()
+    edges: set[Edge] = set()
     outside: dict[str, Node] = {}
     for artifact in results.estate.artifacts():
         if artifact.sort not in (Sort.MODEL, Sort.INDEX):
@@ -111,28 +114,33 @@ def _outside(key: str, ancestor: Ancestor, revoked: Container[str]) -> Node:
     )
 
 
-def _without_crowds(
-    nodes: dict[str, Node], edges: set[tuple[str, str]]
-) -> tuple[dict[str, Node], set[tuple[str, str]]]:
-    """Fold leaves that derive from the same: the worst stay, the rest becomes one box that says how many."""
-    bases: defaultdict[str, set[str]] = defaultdict(set)
+def _without_crowds(nodes: dict[str, Node], edges: set[Edge]) -> tuple[dict[str, Node], set[Edge]]:
+    """Fold models that were made from the same and of which nothing was made, and bases of the same that were made of nothing."""
+    nodes, edges = _folded(nodes, edges, "made from the same")
+    nodes, back = _folded(nodes, {(made, base) for base, made in edges}, "used for the same")
+    return nodes, {(base, made) for made, base in back}
+
+
+def _folded(nodes: dict[str, Node], edges: set[Edge], why: str) -> tuple[dict[str, Node], set[Edge]]:
+    """Of ends with the same neighbours the worst stay; the rest becomes one box that says how many."""
+    before: defaultdict[str, set[str]] = defaultdict(set)
     for base, made in edges:
-        bases[made].add(base)
-    leaves = set(nodes) - {base for base, _ in edges}
+        before[made].add(base)
     crowds: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for leaf in leaves:
-        crowds[tuple(sorted(bases[leaf]))].append(leaf)
+    for end in set(nodes) - {base for base, _ in edges}:
+        crowds[tuple(sorted(before[end]))].append(end)
     folded: set[str] = set()
     more: dict[str, Node] = {}
-    for parents, members in sorted(crowds.items()):
+    added: set[Edge] = set()
+    for near, members in sorted(crowds.items()):
         rest = sorted(members, key=lambda key: _importance(nodes[key]))[_CROWD:]
         if len(rest) > 1:
             folded.update(rest)
-            key = f"more:{parents[0]}:{len(more)}"
-            more[key] = Node(key, f"{len(rest)} more", "made from the same", "more")
-            edges = edges | {(parent, key) for parent in parents}
+            key = f"{why}:{len(more)}"
+            more[key] = Node(key, f"{len(rest)} more", why, "more")
+            added.update((other, key) for other in near)
     kept = {key: node for key, node in (nodes | more).items() if key not in folded}
-    return kept, {edge for edge in edges if edge[1] not in folded}
+    return kept, {edge for edge in edges if edge[1] not in folded} | added
 
 
 def _importance(node: Node) -> tuple[bool, int, str, str]:
@@ -140,7 +148,7 @@ def _importance(node: Node) -> tuple[bool, int, str, str]:
     return not node.revoked, -(node.worst.rank if node.worst else -1), node.title, node.key
 
 
-def _chosen(nodes: Mapping[str, Node], edges: Iterable[tuple[str, str]]) -> set[str]:
+def _chosen(nodes: Mapping[str, Node], edges: Iterable[Edge]) -> set[str]:
     """At most ``MAX_NODES``, family after family: the ones with revoked members first, then the largest."""
     near: defaultdict[str, list[str]] = defaultdict(list)
     for base, made in sorted(edges):

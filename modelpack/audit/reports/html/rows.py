@@ -44,11 +44,12 @@ def finding_row(finding: Finding, title: str, anchor: str) -> Row:
         element("span", subject.tags[0], class_="tag") if subject.tags else "",
         element("span", short(subject.digest), class_="digest") if subject.digest else "",
     )
+    within = element("span", f"in {finding.place}", class_="quiet") if finding.place else ""
     cells = (
         element("td", element("span", NAMES.get(kind, kind), class_=f"pill {kind}"), data_label="Severity"),
         element("td", rule, element("span", title, class_="quiet"), data_label="Rule"),
         element("td", where, data_label="Where"),
-        element("td", element("p", finding.message), _details(finding), data_label="What"),
+        element("td", element("p", finding.message), within, _details(finding), data_label="What"),
     )
     said = (finding.rule, title, subject.place, tags, str(subject.digest or ""), finding.place, finding.message)
     return Row(
@@ -63,7 +64,6 @@ def _details(finding: Finding) -> Markup:
     """What is only read when one looks closer."""
     subject = finding.subject
     pairs = (
-        ("in", finding.place),
         ("what to do", finding.remedy),
         ("exempt because", finding.exempt),
         ("severity", str(finding.severity) if label(finding) != finding.severity else ""),

@@ -63,7 +63,7 @@ def summary(results: Results, seen: Figures) -> str:
         _figure(str(counted.exempt), "exempt", "exempt"),
     ]
     models = f"{_counted(seen.models, 'model')} in {_counted(counted.repositories, 'place')}"
-    clean = f"{seen.clean:,} of them clean: all could be checked, and nothing was found"
+    clean = f"{seen.clean:,} of them clean (checked in full, and nothing found)" if seen.clean else "none of them clean"
     return section(
         "summary",
         "Summary",

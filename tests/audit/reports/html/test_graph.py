@@ -78,6 +78,15 @@ def test_no_single_box_fills_the_last_gap(monkeypatch: pytest.MonkeyPatch) -> No
     assert (len(found.nodes), len(found.edges), found.left_out) == (2, 1, 4)
 
 
+def test_many_bases_of_the_same_are_folded() -> None:
+    many = model("m", "1", ancestors=tuple(hub(f"org/d{number}", role="dataset") for number in range(20)))
+    found = lineage(audited((many,)))
+    titles = {node.key: node.title for node in found.nodes}
+    assert sorted(titles.values()) == ["14 more", *(f"d{number}" for number in (0, 1, 10, 11, 12, 13)), "m:1"]
+    assert all(titles[made] == "m:1" for _, made in found.edges)
+    assert len(found.edges) == 7
+
+
 def test_arrows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_EDGES", 4)
     many = model("m", "1", ancestors=tuple(hub(f"org/b{number}") for number in range(9)))
