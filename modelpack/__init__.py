@@ -12,6 +12,7 @@
 from modelpack.access import Access
 from modelpack.api import (
     copy,
+    diff,
     fetch,
     inspect,
     lineage,
@@ -105,6 +106,7 @@ __all__ = [
     "attest",
     "attest_model",
     "copy",
+    "diff",
     "evidence",
     "fetch",
     "inspect",

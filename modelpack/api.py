@@ -11,6 +11,7 @@ from modelpack import attest, inspection
 from modelpack.access import Access, local_name, resolve
 from modelpack.attest import Inventory, Lineage, Run
 from modelpack.attesting import attest_model
+from modelpack.compare import Difference, Trusted, compare
 from modelpack.errors import InputError, InvalidReference, NotFound
 from modelpack.inspection import Inspection, model_manifest, read_config
 from modelpack.kinds import kind_named
@@ -228,6 +229,27 @@ def lineage(reference: str, *, depth: int = 8, access: Access | None = None) -> 
         return access.open(ancestor)
 
     return attest.lineage(opener, where, depth=depth)
+
+
+def diff(
+    before: str,
+    after: str,
+    *,
+    policy: Policy | PolicyFile | None = None,
+    attached: bool = True,
+    local: LayoutStore | None = None,
+    access: Access | None = None,
+) -> Difference:
+    """What is different between two models: configuration, files, tensors, licences, base models, and the bytes that an update
+    would fetch. No weights are read. Each is found as by :func:`inspect`.
+
+    With ``attached``, signatures and documents are compared as well; the ``policy`` says whose names are known.
+    Raises as :func:`inspect`, and PolicyViolation (a policy file that does not speak of one of them).
+    """
+    access = access or Access()
+    trusted = (Trusted.at(before, policy), Trusted.at(after, policy)) if attached else None
+    with _finding(before, local, access) as first, _finding(after, local, access) as second:
+        return compare(first[:2], second[:2], trusted=trusted, jobs=access.jobs)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ ORDER = (
     {"store"},
     {"pack", "unpack", "trust", "scan", "serve"},
     {"attest"},
-    {"stage", "audit"},
+    {"stage", "audit", "compare"},
     {"facade"},
     {"modelpack_cli"},
 )

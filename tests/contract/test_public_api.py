@@ -13,7 +13,7 @@ NAMES = """
     DocumentError Event Evidence HttpOptions HubAccess InputError InsecureAcceptAnything Inspection Kind Layout
     LayoutStore ModelConfig ModelPackError NotFound Packed PolicyFile PolicyViolation Prepared PrivateKey PublicKey
     Reference SignedBy StaticCredentials StoreError TLS Unavailable VerificationError Verified __version__ agreement
-    attest attest_model copy evidence fetch inspect lineage list_models list_names login logout pack prepare
+    attest attest_model copy diff evidence fetch inspect lineage list_models list_names login logout pack prepare
     provenance pull push remove sign sign_keyless tag tree unpack verify verify_files
 """
 
@@ -42,6 +42,8 @@ SIGNATURES = {
         access: Access | None = None) -> Copied""",
     "copy": """(source: str, target: str, *, policy: Policy | PolicyFile | None = None, attachments: bool = True,
         access: Access | None = None) -> Copied""",
+    "diff": """(before: str, after: str, *, policy: Policy | PolicyFile | None = None, attached: bool = True,
+        local: LayoutStore | None = None, access: Access | None = None) -> Difference""",
     "inspect": """(reference: str, *, local: LayoutStore | None = None, tensors: bool = False,
         access: Access | None = None) -> tuple[Inspection, str]""",
 }

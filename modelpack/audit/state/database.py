@@ -36,7 +36,7 @@ CREATE TABLE tags (
     previous TEXT NOT NULL DEFAULT '', moved INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (place, tag)
 ) WITHOUT ROWID;
-CREATE INDEX tags_digest ON tags (place, digest);
+CREATE INDEX tags_digest ON tags (digest);
 CREATE TABLE artifacts (
     place TEXT NOT NULL, digest TEXT NOT NULL, parent TEXT NOT NULL, fingerprint TEXT NOT NULL,
     collected REAL NOT NULL, judged REAL NOT NULL, first_seen REAL NOT NULL, last_seen REAL NOT NULL,
@@ -58,8 +58,8 @@ CREATE TABLE ancestors (
 ) WITHOUT ROWID;
 CREATE INDEX ancestors_ancestor ON ancestors (ancestor);
 CREATE INDEX ancestors_commit ON ancestors ("commit");
-CREATE INDEX ancestors_name ON ancestors (name);
-CREATE INDEX ancestors_uri ON ancestors (uri);
+CREATE INDEX ancestors_name ON ancestors (name COLLATE NOCASE);
+CREATE INDEX ancestors_uri ON ancestors (uri COLLATE NOCASE);
 CREATE TABLE members (
     place TEXT NOT NULL, member TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (place, member, digest)
 ) WITHOUT ROWID;

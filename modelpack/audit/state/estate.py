@@ -8,11 +8,10 @@ from typing import Any
 
 from modelpack.audit.facts import Ancestor, Artifact
 from modelpack.audit.findings import Subject
+from modelpack.audit.lineage import Asked, Graph, descent
 from modelpack.audit.state.state import State
+from modelpack.errors import NotFound
 from modelpack.oci import Digest
-
-MAX_DERIVED = 100_000
-"""Artifacts that one question about descent may have as its answer."""
 
 
 class StoredEstate:
@@ -59,30 +58,14 @@ class StoredEstate:
                 yield Digest.parse(content), found
 
     def derived(self, base: Digest | str) -> Iterator[tuple[Subject, tuple[Ancestor, ...]]]:
-        """What was made from a manifest, a commit or a name, nearest first, each once, with the way down to it."""
-        todo: list[tuple[str, tuple[Ancestor, ...]]] = [(str(base), ())]
-        asked = {str(base)}
-        told: set[tuple[str, str]] = set()
-        for wanted, way in todo:
-            for place, digest, ancestor in self._children(wanted):
-                if (place, digest) in told or len(told) >= MAX_DERIVED:
-                    continue
-                told.add((place, digest))
-                yield self._subject(place, digest), (*way, ancestor)
-                if digest not in asked:
-                    asked.add(digest)
-                    todo.append((digest, (*way, ancestor)))
-
-    def _children(self, wanted: str) -> list[tuple[str, str, Ancestor]]:
-        """One query for each column, so that each uses its index."""
-        found: dict[tuple[str, str], Ancestor] = {}
-        for column in ('"ancestor"', '"commit"', '"name"', '"uri"'):
-            query = f"SELECT place, digest, role, name, uri, [commit], ancestor, relation, source FROM ancestors WHERE {column} = ? ORDER BY place, digest, number"  # noqa: S608, E501  # constants
-            for place, digest, role, name, uri, commit, ancestor, relation, source in self._rows(query, wanted):
-                pinned = Digest.parse(ancestor) if ancestor else None
-                said = Ancestor(role, name, uri, commit, pinned, relation, (), source)
-                found.setdefault((place, digest), said)
-        return [(place, digest, said) for (place, digest), said in found.items()]
+        """What is here and was made from a manifest, a commit or a name (:class:`modelpack.audit.lineage.Asked`), nearest first,
+        each once, with the way down to it.
+        """
+        try:
+            found = descent(Graph(self.state.rows), Asked.parse(str(base)))
+        except NotFound:  # a tag that leads nowhere
+            return
+        yield from ((one.subject, one.way) for one in found.found if not one.gone)
 
     def _subject(self, place: str, digest: str) -> Subject:
         query = "SELECT tag FROM tags WHERE place = ? AND digest = ? AND gone = 0 ORDER BY tag"
