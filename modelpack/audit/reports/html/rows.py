@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from modelpack.audit.facts import Artifact, Sort
@@ -18,6 +19,7 @@ LABELS = (*map(str, Severity), "unchecked", "exempt")
 NAMES = {"unchecked": "not checked"}
 
 _MAX_DATA = 4000
+_DIGEST = re.compile("sha(256|512):[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def finding_row(finding: Finding, title: str, anchor: str) -> Row:
         element("span", subject.tags[0], class_="tag") if subject.tags else "",
         element("span", short(subject.digest), class_="digest") if subject.digest else "",
     )
-    within = element("span", f"in {finding.place}", class_="quiet") if finding.place else ""
+    within = element("span", _shortened(finding.place), class_="quiet") if finding.place else ""
     cells = (
         element("td", element("span", NAMES.get(kind, kind), class_=f"pill {kind}"), data_label="Severity"),
         element("td", rule, element("span", title, class_="quiet"), data_label="Rule"),
@@ -60,10 +62,16 @@ def finding_row(finding: Finding, title: str, anchor: str) -> Row:
     )
 
 
+def _shortened(place: str) -> str:
+    """A digest as far as people read one."""
+    return f"{place[:19]}…" if _DIGEST.fullmatch(place) else place
+
+
 def _details(finding: Finding) -> Markup:
     """What is only read when one looks closer."""
     subject = finding.subject
     pairs = (
+        ("in", finding.place if _shortened(finding.place) != finding.place else ""),
         ("what to do", finding.remedy),
         ("exempt because", finding.exempt),
         ("severity", str(finding.severity) if label(finding) != finding.severity else ""),

@@ -181,7 +181,7 @@ def test_the_picture_is_seen(ordinary_page: Browser) -> None:
 
 
 @pytest.mark.parametrize("name", ["ordinary", "hostile"])
-@pytest.mark.parametrize("width", [320, 390, 800])
+@pytest.mark.parametrize("width", [320, 390, 900])
 def test_nothing_is_wider_than_a_small_screen(tab: Browser, pages: dict[str, str], name: str, width: int) -> None:
     tab.open(pages[name])
     tab.screen(width, 844, phone=True)

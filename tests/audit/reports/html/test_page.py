@@ -203,6 +203,14 @@ def test_a_finding_says_what_one_asks_next() -> None:
         assert said in text
 
 
+def test_a_digest_as_a_place_is_short_and_whole_under_more() -> None:
+    layer = str(model("a").subject.digest)
+    found = Finding("X1", Severity.LOW, Subject("h.example/a"), "bad", layer)
+    text = " ".join(read(audited((), extra=(found,))).text)
+    assert f"{layer[:19]}…" in text
+    assert text.count(layer) == 1
+
+
 def test_text_between_backticks_is_code_only_in_pairs() -> None:
     from modelpack.audit.reports.html.sections import _prose
 
