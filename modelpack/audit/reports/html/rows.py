@@ -9,7 +9,7 @@ from modelpack.audit.facts import Artifact, Sort
 from modelpack.audit.findings import Finding, Severity
 from modelpack.audit.reports.figures import Vouched, is_asked, signers, vouched
 from modelpack.audit.reports.html.drawing import SHORT
-from modelpack.audit.reports.html.markup import Markup, element, joined, text
+from modelpack.audit.reports.html.markup import Markup, element, joined, prose, text
 from modelpack.audit.reports.text import MAX_TEXT, encoded, label, short, visible
 from modelpack.oci import JSON
 
@@ -70,14 +70,15 @@ def _shortened(place: str) -> str:
 def _details(finding: Finding) -> Markup:
     """What is only read when one looks closer."""
     subject = finding.subject
+    code = element("code", encoded(finding.data).decode()[:_MAX_DATA]) if finding.data else ""
     pairs = (
         ("in", finding.place if _shortened(finding.place) != finding.place else ""),
-        ("what to do", finding.remedy),
+        ("what to do", prose(finding.remedy)),
         ("exempt because", finding.exempt),
         ("severity", str(finding.severity) if label(finding) != finding.severity else ""),
         ("tags", ", ".join(subject.tags) if len(subject.tags) > 1 else ""),
-        ("digest", str(subject.digest or "")),
-        ("data", encoded(finding.data).decode()[:_MAX_DATA] if finding.data else ""),
+        ("digest", element("code", str(subject.digest)) if subject.digest else ""),
+        ("data", code),
     )
     told = [joined(element("dt", name), element("dd", value)) for name, value in pairs if value]
     return element("details", element("summary", "more"), element("dl", *told)) if told else joined()

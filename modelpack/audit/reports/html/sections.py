@@ -10,7 +10,7 @@ from modelpack.audit.findings import Finding, Severity
 from modelpack.audit.reports.figures import Figures
 from modelpack.audit.reports.html.drawing import bar, drawing, legend
 from modelpack.audit.reports.html.graph import Lineage
-from modelpack.audit.reports.html.markup import Markup, element, joined, text
+from modelpack.audit.reports.html.markup import Markup, element, joined, prose
 from modelpack.audit.results import Results
 from modelpack.audit.rules import Rule
 
@@ -182,8 +182,8 @@ def _rule(rule: Rule, count: int, place: str) -> Markup:
             f" {rule.title} ",
             element("span", _counted(count, "finding"), class_="quiet"),
         ),
-        element("p", _prose(rule.explanation)),
-        element("p", element("b", "What to do: "), _prose(rule.remedy)),
+        element("p", prose(rule.explanation)),
+        element("p", element("b", "What to do: "), prose(rule.remedy)),
         id=place,
     )
 
@@ -212,14 +212,6 @@ def _times(start: datetime, end: datetime) -> str:
     """``2026-11-24 06:00 to 06:01 UTC``."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     return f"{start:%Y-%m-%d %H:%M} to {end:{'%H:%M' if start.date() == end.date() else '%Y-%m-%d %H:%M'}} UTC"
-
-
-def _prose(words: str) -> Markup:
-    """What stands between backticks is typed as it is."""
-    parts = words.split("`")
-    if len(parts) % 2 == 0:
-        return text(words)
-    return joined(*(element("code", part) if number % 2 else part for number, part in enumerate(parts)))
 
 
 def _counted(number: int, one: str, many: str = "") -> str:

@@ -212,10 +212,10 @@ def test_a_digest_as_a_place_is_short_and_whole_under_more() -> None:
 
 
 def test_text_between_backticks_is_code_only_in_pairs() -> None:
-    from modelpack.audit.reports.html.sections import _prose
+    from modelpack.audit.reports.html.markup import prose
 
-    assert _prose("use `a<b` or `c`.") == "use <code>a&lt;b</code> or <code>c</code>."
-    assert _prose("it`s <b>") == "it`s &lt;b&gt;"
+    assert prose("use `a<b` or `c`.") == "use <code>a&lt;b</code> or <code>c</code>."
+    assert prose("it`s <b>") == "it`s &lt;b&gt;"
 
 
 @pytest.mark.parametrize(("part", "said"), [(0, "0 %"), (1, "< 1 %"), (500, "50 %"), (999, "> 99 %"), (1000, "100 %")])
