@@ -26,8 +26,8 @@ def anchor(number: int) -> str:
 def top(results: Results) -> str:
     """Title, what was audited, when, and whether it came to an end."""
     targets = [element("li", target) for target in results.targets[:_MANY_TARGETS]]
-    if rest := len(results.targets) - _MANY_TARGETS:
-        targets += [element("li", f"and {rest} more")] if rest > 0 else []
+    if (rest := len(results.targets) - _MANY_TARGETS) > 0:
+        targets.append(element("li", f"and {rest} more"))
     state = "Complete" if results.complete else "Not complete"
     mark = element("span", state, class_="badge" if results.complete else "badge bad")
     when = element("span", _times(results.started, results.finished))

@@ -11,10 +11,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modelpack.audit import Finding, Severity, Subject
 from modelpack.audit.facts import Sort, Stated, Weights
 from modelpack.audit.reports.html import page
+from modelpack.audit.reports.html.markup import element
+from modelpack.audit.reports.text import visible
 from modelpack.audit.results import Results
 from tests.audit.reports.made import HOSTILE, audited, hostile, model, ordinary
 from tests.audit.reports.test_documents import written
@@ -109,6 +113,17 @@ def test_the_policy_allows_exactly_our_style_and_script(make: Any) -> None:
     assert set(rows) == {"findings", "models"}
 
 
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.text(st.characters(codec=None), max_size=20)
+    | st.sampled_from(["<!--", "-->", "]]>", "</p>", "&lt;", "'\"`", "\0<b>"])
+)
+def test_any_text_is_text(said: str) -> None:
+    found = Read(element("p", said, element("b", said), title=said))
+    assert found.tags == [("p", {"title": visible(said)}) if said else ("p", {"title": None}), ("b", {})]
+    assert "".join(found.text) == visible(said) * 2
+
+
 def test_nothing_hostile_is_lost_or_invisible() -> None:
     found = read(hostile())
     text = " ".join(found.text)
@@ -186,7 +201,9 @@ def test_models_of_all_kinds() -> None:
         family="",
     )
     tiny = model("tiny", "1", billions=0.0000001, weights=Weights(("onnx",), 100), licence="")
-    text = " ".join(read(audited((index, variant, tiny), rules=())).text)
+    other = model("image", "1", sort=Sort.OTHER)
+    text = " ".join(read(audited((index, variant, tiny, other), rules=())).text)
+    assert "registry.example/image" not in text
     assert "index of 0" in text
     assert "gguf · 70B" in text
     assert "by its index" in text
