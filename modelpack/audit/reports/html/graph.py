@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from modelpack.audit.facts import Ancestor, Artifact, Sort
 from modelpack.audit.findings import Finding, Severity
+from modelpack.audit.policy.settings import fits
 from modelpack.audit.reports.figures import is_asked, vouched
 from modelpack.audit.reports.text import host, repository
 from modelpack.audit.results import Results
@@ -74,7 +75,7 @@ def _read(results: Results) -> tuple[dict[str, Node], set[Edge], int]:
     return {key: known.get(key) or outside[key] for key in related}, edges, len(set(known) - related)
 
 
-def _worst(findings: Iterable[Finding]) -> tuple[Mapping[str, tuple[Severity, bool]], Container[str]]:
+def _worst(findings: Iterable[Finding]) -> tuple[Mapping[str, tuple[Severity, bool]], Collection[str]]:
     """By digest: the worst severity of what counts, and whether something revoked is in it; and what is revoked."""
     worst: dict[str, tuple[Severity, bool]] = {}
     names: set[str] = set()
@@ -104,11 +105,12 @@ def _key(ancestor: Ancestor) -> str:
     return str(ancestor.digest or ancestor.commit or ancestor.uri or ancestor.name)
 
 
-def _outside(key: str, ancestor: Ancestor, revoked: Container[str]) -> Node:
+def _outside(key: str, ancestor: Ancestor, revoked: Collection[str]) -> Node:
     owner, _, name = ancestor.name.rpartition("/")
     kind = "data set" if ancestor.role == "dataset" else "not in this audit"
     pin = f"@{ancestor.commit[:8]}" if ancestor.commit else ""
-    bad = any(each in revoked for each in (key, ancestor.commit, ancestor.name))
+    names = [each.lower() for each in (key, ancestor.commit, ancestor.name)]
+    bad = any(fits(name, what.lower()) for name in names for what in revoked)
     return Node(
         key, (name or ancestor.uri or key) + pin, f"{owner} · {kind}" if owner else kind, "outside", revoked=bad
     )

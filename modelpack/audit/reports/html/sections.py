@@ -35,7 +35,7 @@ def top(results: Results) -> str:
         "header",
         element("h1", "Registry audit"),
         element("ul", *targets, class_="targets"),
-        element("p", mark, " ", when, element("span", results.tool), class_="quiet facts"),
+        element("p", mark, " ", when, element("span", results.tool) if results.tool else "", class_="quiet facts"),
     )
     return head + "\n" + (_warning(results) if not results.complete else "")
 
