@@ -87,7 +87,10 @@ def _problem(finding: Finding) -> Problem:
 
 
 def _label(entry: LayerEntry) -> str:
-    return entry.path or f"archive {entry.descriptor.digest}"
+    """An archive's path is that of what is in it: its name must not promise that."""
+    if entry.codec is Codec.RAW:
+        return entry.path
+    return f"{entry.path or f'archive {entry.descriptor.digest}'}.{entry.codec.replace('+', '.')}"
 
 
 def _is_closed(entry: LayerEntry) -> bool:

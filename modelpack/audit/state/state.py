@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from modelpack.audit.facts import Artifact, Before, BlobProblem, BlobState
+from modelpack.audit.facts import Artifact, Before, BlobProblem, BlobState, SignatureFact
 from modelpack.audit.findings import Finding, Subject
 from modelpack.audit.state.codec import pack, unpack
 from modelpack.audit.state.database import connect, lock, sqlite_errors
@@ -224,8 +224,8 @@ class State:
         return replace(known, subject=subject, before=before, listed_by=listed_by, blobs=blobs)
 
     def _lost(self, place: str, digest: str, artifact: Artifact) -> list[str]:
-        """Signers whose verified signature was there, and whose carrier is not."""
-        verified = {signer for one in artifact.signatures if one.status == "verified" for signer in one.signers}
+        """Signers whose verified signature was there, and whose carrier is not. Attestations do not stand for a signature."""
+        verified = {signer for one in artifact.signatures if _vouches(one) for signer in one.signers}
         there = {str(one.manifest) for one in artifact.signatures}
         rows = self.rows("SELECT carrier, signer FROM signers WHERE place = ? AND digest = ?", (place, digest))
         return sorted({signer for carrier, signer in rows if carrier not in there and signer not in verified})
@@ -235,7 +235,7 @@ class State:
         for table in ("signers", "ancestors", "files", "members", "uses"):
             self._write(f"DELETE FROM {table} WHERE place = ? AND digest = ?", (place, digest))  # noqa: S608  # a constant
         for one in artifact.signatures:
-            for signer in one.signers if one.status == "verified" else ():
+            for signer in one.signers if _vouches(one) else ():
                 self._write(
                     "INSERT OR REPLACE INTO signers VALUES (?, ?, ?, ?, ?)",
                     (place, digest, str(one.manifest), signer, now),
@@ -342,6 +342,12 @@ _PROBLEMS = """
 SELECT blob, problem, message FROM uses JOIN blobs ON blobs.place = uses.place AND blobs.digest = uses.blob
 WHERE uses.place = ? AND uses.digest = ? AND problem <> '' ORDER BY blob
 """
+
+
+def _vouches(one: SignatureFact) -> bool:
+    return one.status == "verified" and one.kind != "attestation"
+
+
 _COLUMNS = "place, digest, first_seen, previous, lost, lost_run, facts"
 _TAG = """
 INSERT INTO tags (place, tag, digest, media_type, size, first_seen, last_seen, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -348,6 +348,21 @@ def test_pickles_by_content() -> None:
     assert [hit.message for hit in said["MP050"]] == ["the file is a pickle"]
 
 
+def test_a_file_that_is_gone_is_told_once() -> None:
+    gone = (BlobProblem(LAYER.digest, BlobState.MISSING),)
+    unread = (problem("SCAN-UNREADABLE", LAYER.path),)
+    assert fired(clean(blobs=gone, findings=unread)) == {"MP003"}
+    assert fired(clean(findings=unread)) == {"MP059"}
+    assert fired(clean(blobs=gone, findings=(problem("SCAN-UNREADABLE", "other"),))) == {"MP003", "MP059"}
+
+
+def test_pickles_inside() -> None:
+    found = (problem("SCAN-PICKLE-SYSTEM", "a: b.dat: byte 1"), problem("SCAN-PICKLE-CALL", "a: b.dat: byte 2"))
+    said = hits(clean(layers=(replace(LAYER, path="a: b.dat"),), findings=found))
+    assert [hit.place for hit in said["MP050"]] == ["a: b.dat"]
+    assert [hit.place for hit in hits(clean(findings=found))["MP050"]] == ["a: b.dat: byte 1", "a: b.dat: byte 2"]
+
+
 def test_shards() -> None:
     assert fired(clean(shard_problems=("a is in no shard",))) == {"MP061"}
     said = hits(
@@ -385,7 +400,9 @@ WEIGHTS = {
         {"MP071"},
     ),
     "headers that tell nothing": (clean(weights=Weights(("onnx",), 0, {}, "", 1)), {"MP074"}),
-    "headers unread": (clean(weights=Weights(("safetensors",), 5, {}, "", 1, 1)), set()),
+    "headers unread": (clean(weights=Weights(("safetensors",), 5, {}, "", 1, 1)), {"MP074"}),
+    "headers unread, but enough": (clean(weights=Weights(("safetensors",), 22_700_000, {}, "", 1, 1)), set()),
+    "no header read": (clean(weights=Weights((), 0, {}, "", 0, 1)), {"MP074"}),
     "no headers": (clean(weights=Weights()), set()),
     "one of the variants": (
         clean(weights=Weights(("onnx", "safetensors"), 45_400_000, {}, "", 2, 0, (22_700_000, 45_400_000))),

@@ -33,14 +33,18 @@ RULE_OF = {f"SCAN-{code}": rule for rule, codes in CODES.items() for code in cod
 UNCHECKED = frozenset(f"SCAN-{code}" for code in f"{CODES['MP059']} ENCRYPTED POINTER TEMPLATE-BROKEN".split())
 """Those that say: not all could be looked at."""
 
+_SHOWN = 20
 _PICKLES = frozenset({"pt", "pickle"})
 _SUFFIXES = frozenset({".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"})
 
 
 def _coded(rule: str) -> Check:
     def check(artifact: Artifact, _: Settings) -> Iterator[Hit]:
+        lost = {blob.digest for blob in artifact.blobs}
+        gone = {layer.path for layer in artifact.layers if layer.digest in lost}
         for one in artifact.findings:
-            if RULE_OF.get(one.code, "MP058") == rule:
+            explained = one.code == "SCAN-UNREADABLE" and one.place in gone  # MP003 says why
+            if RULE_OF.get(one.code, "MP058") == rule and not explained:
                 yield _hit(one)
 
     return check
@@ -52,14 +56,21 @@ def _hit(one: Problem) -> Hit:
 
 def _pickles(artifact: Artifact, _: Settings) -> Iterator[Hit]:
     """By content where a header was read, else by name; what the scanner said of pickles goes further."""
-    named = sorted({layer.path for layer in artifact.layers if _is_pickle(layer.path)})
-    for path in named[:20]:
+    paths = sorted({layer.path for layer in artifact.layers if layer.path})
+    named = [path for path in paths if _is_pickle(path)]
+    for path in named[:_SHOWN]:
         yield Hit("the file is a pickle", path)
-    told = sorted({one.place for one in artifact.findings if one.code.startswith("SCAN-PICKLE-")} - set(named))
-    for place in told[:20]:
+    places = [one.place for one in artifact.findings if one.code.startswith("SCAN-PICKLE-")]
+    told = sorted({_file(place, paths) for place in places} - set(named))
+    for place in told[:_SHOWN]:
         yield Hit("the file is, or holds, a pickle", place)
     if not named and not told and _PICKLES & set(artifact.weights.formats):
         yield Hit("weights are stored as pickles")
+
+
+def _file(place: str, paths: list[str]) -> str:
+    """The scanner says ``path: byte 14``, and a path can have a colon of its own."""
+    return next((path for path in paths if place == path or place.startswith(f"{path}: ")), place)
 
 
 def _is_pickle(path: str) -> bool:

@@ -42,19 +42,27 @@ def _precision(artifact: Artifact, settings: Settings) -> Iterator[Hit]:
 
 
 def _parameters(artifact: Artifact, settings: Settings) -> Iterator[Hit]:
-    """Counted here and not taken from XC03, which allows 5 % and nothing else."""
-    match = _SIZE.fullmatch(artifact.stated.param_size.strip())
-    counts = artifact.weights.counts or ((artifact.weights.parameters,) if artifact.weights.parameters else ())
-    if not match or not counts or _is_packed(artifact) or artifact.weights.headers_unread:
-        return
-    claimed = float(match[1]) * _SCALE[match[2].upper()]
-    nearest = min(counts, key=lambda count: abs(claimed - count))
-    if abs(claimed - nearest) > max(claimed, nearest) * settings.parameter_tolerance:
+    """What was not read may hold the rest: then it is not comparable."""
+    nearest = _departure(artifact, settings)
+    if nearest and not artifact.weights.headers_unread:
         message = f"{artifact.stated.param_size[:40]} is claimed, the headers count {nearest}"
         yield Hit(message, "config.paramSize", {"claimed": artifact.stated.param_size[:40], "counted": nearest})
 
 
-def _not_comparable(artifact: Artifact, _: Settings) -> Iterator[Hit]:
+def _departure(artifact: Artifact, settings: Settings) -> int:
+    """The count that is nearest to the claim, if that is too far from it. Counted here and not taken from XC03, which allows
+    5 % and nothing else.
+    """
+    match = _SIZE.fullmatch(artifact.stated.param_size.strip())
+    counts = artifact.weights.counts or ((artifact.weights.parameters,) if artifact.weights.parameters else ())
+    if not match or not counts or _is_packed(artifact):
+        return 0
+    claimed = float(match[1]) * _SCALE[match[2].upper()]
+    nearest = min(counts, key=lambda count: abs(claimed - count))
+    return nearest if abs(claimed - nearest) > max(claimed, nearest) * settings.parameter_tolerance else 0
+
+
+def _not_comparable(artifact: Artifact, settings: Settings) -> Iterator[Hit]:
     stated, weights = artifact.stated, artifact.weights
     claims = [name for name, value in (("precision", stated.precision), ("paramSize", stated.param_size)) if value]
     if artifact.sort is not Sort.MODEL or not claims:
@@ -62,8 +70,10 @@ def _not_comparable(artifact: Artifact, _: Settings) -> Iterator[Hit]:
     if _is_packed(artifact):
         how = (stated.quantization or weights.quantization)[:40]
         why = f"the quantization {how} keeps several numbers in one integer"
-    elif weights.formats and not weights.parameters and not weights.headers_unread:
+    elif weights.formats and not weights.parameters:
         why = f"headers of {', '.join(weights.formats)} files do not tell it"
+    elif weights.headers_unread and (not weights.headers_read or _departure(artifact, settings)):
+        why = f"{weights.headers_unread} weight files have no header that is known or could be read"
     else:
         return
     yield Hit(f"{' and '.join(claims)} cannot be compared with the weights: {why}", f"config.{claims[0]}")
