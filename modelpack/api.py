@@ -12,8 +12,8 @@ from modelpack import inspection
 from modelpack.access import Access, local_name, resolve
 from modelpack.errors import InputError, InvalidReference, NotFound
 from modelpack.inspection import Inspection, model_manifest, read_config
-from modelpack.kinds import kind_named
 from modelpack.oci import Descriptor, Digest, Index, Kind, Reference, is_attachment_name
+from modelpack.oci.mediatypes import kind_named
 from modelpack.store import (
     Copied,
     Credential,

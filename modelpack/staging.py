@@ -10,8 +10,8 @@ from typing import Any
 from modelpack.access import Access, resolve
 from modelpack.errors import InputError, ModelPackError, NotFound
 from modelpack.inspection import model_manifest, read_config
-from modelpack.kinds import kind_named
 from modelpack.oci import Digest, Kind, Reference
+from modelpack.oci.mediatypes import kind_named
 from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Rank, Receipt, Request, Staged, target
 from modelpack.stage import deliver as deliver_files
 from modelpack.stage import stage as stage_snapshot

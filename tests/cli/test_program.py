@@ -26,6 +26,7 @@ COMMANDS = [
     "lineage",
     "sbom",
     "scan",
+    "audit",
     "sign",
     "attest",
     "verify",
