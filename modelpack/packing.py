@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelpack.access import Access
-from modelpack.attest import Run
 from modelpack.errors import InputError
 from modelpack.kinds import kind_named
 from modelpack.oci import Kind, ModelConfig, Reference
@@ -16,6 +16,9 @@ from modelpack.pack import Layout, Packed, Plan, execute, plan
 from modelpack.pack.hub import ENDPOINT, Snapshot, check_lfs, fetch_snapshot, parse_hub
 from modelpack.pack.metadata import Inferred, apply_overrides, infer
 from modelpack.store import MemoryStore, Store
+
+if TYPE_CHECKING:
+    from modelpack.attest import Run
 
 
 @dataclass(frozen=True, slots=True)

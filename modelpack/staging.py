@@ -12,13 +12,13 @@ from modelpack.errors import InputError, ModelPackError, NotFound
 from modelpack.inspection import model_manifest, read_config
 from modelpack.kinds import kind_named
 from modelpack.oci import Digest, Kind, Reference
-from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Receipt, Request, Staged, target
+from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Rank, Receipt, Request, Staged, target
 from modelpack.stage import deliver as deliver_files
 from modelpack.stage import stage as stage_snapshot
 from modelpack.store import LayoutStore
 from modelpack.trust import Policy, PolicyFile, Verified, read_file
 from modelpack.trusting import verify_at
-from modelpack.unpack import Selection, Unpacked
+from modelpack.unpack import Selection, Unpacked, contents
 
 _MAX_VERSION = 2048
 
@@ -39,19 +39,21 @@ def stage(
     pin: bool = False,
     offline: bool = False,
     max_bytes: int | None = None,
+    rank: Rank | None = None,
     tool: str = "modelpack",
     access: Access | None = None,
 ) -> Staged:
     """Verify a model, find or make its snapshot in a node cache, and let ``name`` (unless that is None) lead to it.
 
     The tag is resolved once, and what satisfies the ``policy`` is what is staged. Signatures are verified at every call, hits
-    too; ``offline`` verifies those that were kept when the model was staged, and needs a digest. Raises as
-    :func:`modelpack.pull`, NotFound (offline, and not there), NoSpace.
+    too; ``offline`` verifies those that were kept when the model was staged, and needs a digest. With a ``rank``
+    the parts of other ranks are left out. Raises as :func:`modelpack.pull`, NotFound (offline, and not there), NoSpace.
     """
     access = access or Access()
     where = Reference.parse(reference)
     folder = Cache(Path(cache).absolute())
-    chosen = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
+    apart = rank.excluded if rank else ()
+    chosen = Selection(tuple(include), (*exclude, *apart), frozenset(map(kind_named, kinds)))
     request = Request(name, chosen, arrangement, depth, lease, ttl, pin, offline, max_bytes)
     if offline:
         folder.check()
@@ -59,6 +61,8 @@ def stage(
         descriptor = store.resolve(str(where.digest)) if offline else resolve(store, where)
         verified = verify_at(store, descriptor, where, policy, access)
         manifest = model_manifest(store, verified.descriptor)
+        if rank:
+            rank.check(entry.path for entry in contents(manifest) if entry.is_file)
         config = read_config(store, manifest)
         usable = config if len(config.diff_ids) == len(manifest.layers) else None
         return stage_snapshot(
@@ -151,15 +155,21 @@ def _same_place(one: Reference, other: Reference) -> bool:
     return (one.registry, one.repository, one.layout) == (other.registry, other.repository, other.layout)
 
 
-def arrangement(form: str, reference: str, repo: str = "") -> Arrangement:
-    """How files are arranged, by name; ``repo`` (``org/name``) by default the end of the repository. Raises InputError."""
+def arrangement(form: str, reference: str, repo: str = "", *, model: str = "", version: int = 1) -> Arrangement:
+    """How files are arranged, by name; ``repo`` (``org/name``) by default the end of the repository, ``model`` its last part.
+
+    Raises InputError.
+    """
     try:
         chosen = Form(form)
     except ValueError:
         raise InputError(f"{form!r} is not a layout", hint=f"one of {', '.join(Form)}") from None
     if chosen is Form.FILES:
         return FILES
-    return Arrangement(chosen, repo or "/".join(Reference.parse(reference).repository.split("/")[-2:]))
+    parts = Reference.parse(reference).repository.split("/")
+    if chosen is Form.TRITON:
+        return Arrangement(chosen, model=model or parts[-1], version=version)
+    return Arrangement(chosen, repo or "/".join(parts[-2:]))
 
 
 def _kept(cache: Cache, where: Reference) -> LayoutStore:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
+from modelpack_cli.commands.relations import diffing
 from modelpack_cli.commands.stage import group as stage
 from modelpack_cli.commands.stage import initializer
 from modelpack_cli.commands.trust import attesting, keys, signing, verifying
@@ -88,6 +89,8 @@ app = typer.Typer(
     modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub
                                                                        the same for the servers of a node
     modelpack inspect registry.example/ml/minilm:v1                    what is in it, without the weights
+    modelpack diff registry.example/ml/minilm:v1 registry.example/ml/minilm:v2
+                                                                       what is different between two
     modelpack sbom registry.example/ml/minilm:v1                       the same as CycloneDX or SPDX, for others
     modelpack scan ./model                                             what is unsafe in its files, without loading them
 
@@ -95,7 +98,22 @@ app = typer.Typer(
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
 )
-for group in (pack, move, stage, inspect, sbom, scan, signing, attesting, verifying, keys, local, login, serve):
+for group in (
+    pack,
+    move,
+    stage,
+    inspect,
+    diffing,
+    sbom,
+    scan,
+    signing,
+    attesting,
+    verifying,
+    keys,
+    local,
+    login,
+    serve,
+):
     group.register(app)
 
 

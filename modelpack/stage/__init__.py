@@ -8,6 +8,7 @@ from modelpack.stage.following import Change, Counts, Follower, Look
 from modelpack.stage.garbage import Freed, collect
 from modelpack.stage.offline import keep_evidence
 from modelpack.stage.preflight import Facts, admit, check_clock, memory_limit
+from modelpack.stage.ranks import Rank
 from modelpack.stage.snapshots import FILES, Arrangement, Depth, Form, Receipt
 from modelpack.stage.staging import Request, Staged, rollback, signers, stage
 
@@ -26,6 +27,7 @@ __all__ = [
     "Freed",
     "Lease",
     "Look",
+    "Rank",
     "Receipt",
     "Request",
     "Staged",

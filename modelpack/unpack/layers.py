@@ -66,7 +66,7 @@ def contents(manifest: Manifest) -> tuple[LayerEntry, ...]:
             hint="an image or another kind of artifact cannot be unpacked as a model",
         )
     entries = tuple(
-        _entry(layer, index)
+        layer_entry(layer, index)
         for index, layer in enumerate(manifest.layers)
         if layer.media_type != OCI_EMPTY or _name(layer)
     )
@@ -82,7 +82,8 @@ def bounded_mtime(nanoseconds: int | None) -> int | None:
     return nanoseconds if nanoseconds is not None and 0 <= nanoseconds < _LATEST else None
 
 
-def _entry(layer: Descriptor, index: int) -> LayerEntry:
+def layer_entry(layer: Descriptor, index: int) -> LayerEntry:
+    """One layer by itself. Raises DocumentError, UnsafePath."""
     layer_type = LayerType.parse(layer.media_type) or _unknown(layer)
     metadata = _metadata(layer)
     mode = metadata.get("mode")

@@ -22,6 +22,7 @@ COMMANDS = [
     "pull",
     "copy",
     "inspect",
+    "diff",
     "sbom",
     "scan",
     "sign",

@@ -27,7 +27,7 @@ from modelpack_cli.trust import Trust
 
 if TYPE_CHECKING:
     from modelpack import Access, PolicyFile
-    from modelpack.stage import Depth, Staged
+    from modelpack.stage import Depth, Rank, Staged
     from modelpack.store import Observer
     from modelpack.trust import Policy
 
@@ -46,10 +46,25 @@ def model(
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     kind: KindOption = None,
-    layout: Annotated[str, typer.Option("--layout", metavar="LAYOUT", help="files, or hf-cache.")] = "files",
+    layout: Annotated[str, typer.Option("--layout", metavar="LAYOUT", help="files, hf-cache, or triton.")] = "files",
     hf_repo: Annotated[
         str, typer.Option("--hf-repo", metavar="ORG/NAME", help="With hf-cache; by default the end of the repository.")
     ] = "",
+    triton_model: Annotated[
+        str, typer.Option("--triton-model", metavar="NAME", help="With triton; by default the end of the repository.")
+    ] = "",
+    triton_version: Annotated[
+        int,
+        typer.Option(
+            "--triton-version", metavar="N", help="With triton; 0 if the model has folders of versions itself."
+        ),
+    ] = 1,
+    rank: Annotated[
+        int | None, typer.Option("--rank", metavar="N", help="Leave the parts of other ranks out; with --world-size.")
+    ] = None,
+    world_size: Annotated[
+        int | None, typer.Option("--world-size", metavar="M", help="How many ranks the model is cut for.")
+    ] = None,
     verify: Annotated[
         str, typer.Option("--verify", metavar="DEPTH", help="What a hit reads: receipt, sample or full.")
     ] = "receipt",
@@ -114,7 +129,8 @@ def model(
             "include": include or (),
             "exclude": exclude or (),
             "kinds": kind or (),
-            "arrangement": arrangement(layout, reference, hf_repo),
+            "arrangement": arrangement(layout, reference, hf_repo, model=triton_model, version=triton_version),
+            "rank": _rank(rank, world_size),
             "depth": _depth(verify),
             "lease": lease,
             "ttl": ttl,
@@ -151,6 +167,15 @@ def policy_of(trust: Trust) -> Policy | PolicyFile:
             hint="--key signer.pub or --policy policy.yaml; --insecure-skip-verify checks digests only",
         )
     return trust.policy
+
+
+def _rank(number: int | None, world: int | None) -> Rank | None:
+    from modelpack import InputError
+    from modelpack.stage import Rank
+
+    if (number is None) != (world is None):
+        raise InputError("--rank and --world-size go together")
+    return None if number is None or world is None else Rank(number, world)
 
 
 def _depth(text: str) -> Depth:
