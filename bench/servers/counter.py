@@ -38,6 +38,8 @@ class Counter:
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(self._target)
+                for end in (client, server):  # what waits here has not been sent yet
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIECE)
                 for source, target in ((client, server), (server, client)):
                     threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
 
