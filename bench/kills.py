@@ -49,17 +49,23 @@ def main() -> None:
         model = mix(
             "mixed", [Shape("large", 1, size // 2), Shape("middle", 4, size // 8), Shape("small", 200, 40 << 10)], work
         )
-        chance = random.Random(arguments.seed)
-        runs = [run for way in ("pull", "push") for run in _runs(way, model, work, chance, arguments.kills)]
-    result = {
+        runs: list[dict[str, Any]] = []
+        machine = describe(arguments.work)
+        for run in _runs(model, work, random.Random(arguments.seed), arguments.kills):
+            runs.append(run)
+            arguments.out.write_text(json.dumps(_result(machine, model, runs), indent=1) + "\n")  # it may take hours
+    print(json.dumps(_result(machine, model, runs)["summary"], indent=1))
+
+
+def _result(machine: dict[str, Any], model: Model, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    ways = {way: [run for run in runs if run["way"] == way] for way in ("pull", "push")}
+    return {
         "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
-        "machine": describe(arguments.work),
+        "machine": machine,
         "model": {"bytes": model.size, "files": len(model.layers)},
-        "summary": {way: _summary([run for run in runs if run["way"] == way]) for way in ("pull", "push")},
+        "summary": {way: _summary(found) for way, found in ways.items() if found},
         "runs": runs,
     }
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result["summary"], indent=1))
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -75,16 +81,15 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _runs(way: str, model: Model, work: Path, chance: random.Random, kills: int) -> Iterator[dict[str, Any]]:
-    with contextlib.ExitStack() as stack:
-        endpoint = stack.enter_context(origin([model], work)) if way == "pull" else None
-        done = 0
-        while done < kills:
-            run = _once(way, model, work, chance, endpoint)
-            if run:  # else it had ended before it was killed
-                done += 1
+def _runs(model: Model, work: Path, chance: random.Random, kills: int) -> Iterator[dict[str, Any]]:
+    with origin([model], work) as nginx:
+        for number in range(kills):
+            for way, endpoint in (("pull", nginx), ("push", None)):
+                while not (run := _once(way, model, work, chance, endpoint)):
+                    pass  # it had ended before it was killed
                 print(
-                    f"{way} {done}: killed at {run['killed_at']:.2f}, {run['again'] / model.size:.2%} again", flush=True
+                    f"{way} {number + 1}: killed at {run['killed_at']:.2f}, {run['again'] / model.size:.2%} again",
+                    flush=True,
                 )
                 yield run
 
