@@ -54,7 +54,8 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    points = []
+    points: list[Point] = []
+    machine = describe(arguments.work)
     for axis, value, shape in _shapes(arguments.most_layers, arguments.most_gb):
         for point in _measure(axis, value, shape, arguments.work, arguments.limit):
             if not point:
@@ -65,8 +66,8 @@ def main() -> None:
                 f"{point.rss / 2**20:6.1f} MiB",
                 flush=True,
             )
-    result = {"machine": describe(arguments.work), "points": [asdict(point) for point in points]}
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+            result = {"machine": machine, "points": [asdict(point) for point in points]}
+            arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     _plot(points, arguments.out.with_suffix(".svg"))
 
 
