@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from modelpack.access import Access
     from modelpack.api import (
         copy,
-        diff,
         fetch,
-        inspect,
-        lineage,
         list_models,
         list_names,
         login,
@@ -52,7 +49,7 @@ if TYPE_CHECKING:
         Unavailable,
         VerificationError,
     )
-    from modelpack.inspection import Inspection
+    from modelpack.inspection import Inspection, diff, inspect, lineage
     from modelpack.oci import Digest, Kind, ModelConfig, Reference
     from modelpack.pack import Layout, Packed
     from modelpack.packing import HubAccess, Prepared, pack, prepare
@@ -146,7 +143,7 @@ __all__ = [
 
 _HOMES = {
     "modelpack.access": "Access",
-    "modelpack.api": "copy diff fetch inspect lineage list_models list_names login logout pull push remove tag unpack",
+    "modelpack.api": "copy fetch list_models list_names login logout pull push remove tag unpack",
     "modelpack.attest": "provenance",
     "modelpack.attesting": "agreement attest_model",
     "modelpack.audit": "rules",
@@ -154,7 +151,7 @@ _HOMES = {
     "modelpack.auditing": "audit",
     "modelpack.errors": "AccessDenied ContentError DigestMismatch DocumentError InputError ModelPackError NotFound"
     " PolicyViolation StoreError Unavailable VerificationError",
-    "modelpack.inspection": "Inspection",
+    "modelpack.inspection": "Inspection diff inspect lineage",
     "modelpack.oci": "Digest Kind ModelConfig Reference",
     "modelpack.pack": "Layout Packed",
     "modelpack.packing": "HubAccess Prepared pack prepare",

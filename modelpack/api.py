@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelpack import inspection
 from modelpack.access import Access, local_name, resolve
-from modelpack.errors import InputError, InvalidReference, NotFound
-from modelpack.inspection import Inspection, model_manifest, read_config
+from modelpack.errors import InputError, InvalidReference
+from modelpack.inspection import model_manifest, read_config
 from modelpack.oci import Descriptor, Digest, Index, Kind, Reference, is_attachment_name
-from modelpack.oci.mediatypes import kind_named
 from modelpack.store import (
     Copied,
     Credential,
@@ -32,8 +29,7 @@ from modelpack.unpack import EVERYTHING, Selection, Unpacked
 from modelpack.unpack import unpack as unpack_graph
 
 if TYPE_CHECKING:  # what not every verb needs is loaded by those that do
-    from modelpack.attest import Inventory, Lineage, Run
-    from modelpack.compare import Difference
+    from modelpack.attest import Run
     from modelpack.pack import Packed
     from modelpack.trust import Policy, PolicyFile, Signer, Verified
 
@@ -194,7 +190,7 @@ def unpack(
     from modelpack.trusting import model_signature
 
     access = access or Access()
-    selection = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
+    selection = Selection(tuple(include), tuple(exclude), frozenset(map(Kind.named, kinds)))
     with verified.store as store:
         manifest = model_manifest(store, verified.descriptor)
         config = read_config(store, manifest)
@@ -212,87 +208,6 @@ def unpack(
             # It covers all files: beside some of them it would not verify.
             besides=model_signature(verified, manifest) if selection == EVERYTHING else (),
         )
-
-
-def inspect(
-    reference: str, *, local: LayoutStore | None = None, tensors: bool = False, access: Access | None = None
-) -> tuple[Inspection, str]:
-    """Look at a model without moving its weights: in a local store if it is there, else where the reference says.
-
-    Comes with the word ``"local store"``, ``"layout"`` or ``"registry"``. Raises as :func:`push`, DocumentError,
-    UnsupportedFormat.
-    """
-    access = access or Access()
-    with _finding(reference, local, access) as (store, descriptor, place):
-        return inspection.inspect(store, descriptor, tensors=tensors, jobs=access.jobs), place
-
-
-def inventory(
-    reference: str, *, local: LayoutStore | None = None, access: Access | None = None
-) -> tuple[Inventory, str]:
-    """List what is in a model and what it was made from (:func:`modelpack.attest.inventory`), found as by :func:`inspect`."""
-    from modelpack.attest import inventory as list_contents
-
-    access = access or Access()
-    with _finding(reference, local, access) as (store, descriptor, place):
-        return list_contents(store, descriptor, reference=reference, jobs=access.jobs), place
-
-
-def lineage(reference: str, *, depth: int = 8, access: Access | None = None) -> Lineage:
-    """The tree of a model's declared ancestors (:func:`modelpack.attest.lineage`).
-
-    Only the model's own registry is asked: what a model says of itself must not choose whom we talk to.
-    """
-    from modelpack.attest import lineage as ancestors
-
-    access = access or Access()
-    where = Reference.parse(reference)
-
-    def opener(ancestor: Reference) -> Store:
-        if (ancestor.registry, ancestor.layout) != (where.registry, where.layout):
-            raise NotFound("in another registry, which is not asked")
-        return access.open(ancestor)
-
-    return ancestors(opener, where, depth=depth)
-
-
-def diff(
-    before: str,
-    after: str,
-    *,
-    policy: Policy | PolicyFile | None = None,
-    attached: bool = True,
-    local: LayoutStore | None = None,
-    access: Access | None = None,
-) -> Difference:
-    """What is different between two models: configuration, files, tensors, licences, base models, and the bytes that an update
-    would fetch. No weights are read. Each is found as by :func:`inspect`.
-
-    With ``attached``, signatures and documents are compared as well; the ``policy`` says whose names are known.
-    Raises as :func:`inspect`, and PolicyViolation (a policy file that does not speak of one of them).
-    """
-    from modelpack.compare import Trusted, compare
-
-    access = access or Access()
-    trusted = (Trusted.at(before, policy), Trusted.at(after, policy)) if attached else None
-    with _finding(before, local, access) as first, _finding(after, local, access) as second:
-        return compare(first[:2], second[:2], trusted=trusted, jobs=access.jobs)
-
-
-@contextmanager
-def _finding(reference: str, local: LayoutStore | None, access: Access) -> Iterator[tuple[Store, Descriptor, str]]:
-    """The store that has a model, the model, and a word for the store."""
-    where = Reference.parse(reference)
-    if local is not None and not where.layout:
-        try:
-            descriptor = local.resolve(local_name(where))
-        except NotFound:
-            pass
-        else:
-            yield local, descriptor, "local store"
-            return
-    with access.open(where) as store:
-        yield store, resolve(store, where), "layout" if where.layout else "registry"
 
 
 def list_models(store: LayoutStore) -> tuple[Listed, ...]:
