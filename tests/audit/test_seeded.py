@@ -5,9 +5,11 @@ They are made by modelpack, oras, cosign and by hand, served by `modelpack serve
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,10 +17,14 @@ from modelpack.access import Access
 from modelpack.audit.auditing import Audit, Options
 from modelpack.audit.findings import Finding
 from modelpack.audit.policy import AuditPolicy
+from modelpack.audit.reports import KINDS
 from modelpack.audit.results import Summary
 from modelpack.audit.rules import default
+from modelpack.oci.schema import schema_problems
 from modelpack.serve import Server
 from modelpack.store import LayoutStore
+from tests.audit.reports.test_documents import SCHEMA, written
+from tests.audit.reports.test_sarif import check_sarif
 from tests.audit.seed import building, changes
 from tests.audit.seed.kit import CASES, Kit
 from tests.audit.seed.workshop import Workshop
@@ -32,6 +38,7 @@ class Audited:
     expected: Mapping[str, set[str]]
     findings: Mapping[str, tuple[Finding, ...]]
     summary: Summary
+    reports: Mapping[str, bytes]
 
     def difference(self) -> dict[str, tuple[list[str], list[str]]]:
         """Places of which other rules speak than should: which should, which do."""
@@ -78,8 +85,10 @@ def audit(kit: Kit, policy: AuditPolicy, expected: Mapping[str, set[str]]) -> Au
     with Audit(Access(), [kit.host, kit.other], default(), kit.folder / "audit.db", options) as running:
         for finding in running:
             found[finding.subject.place].append(finding)
-        summary = running.results().summary
-    return Audited(expected, {place: tuple(several) for place, several in found.items()}, summary)
+        results = running.results()
+        reports = {kind: written(kind, results) for kind in KINDS}
+    told = {place: tuple(several) for place, several in found.items()}
+    return Audited(expected, told, results.summary, reports)
 
 
 def test_each_rule_speaks_where_it_should_and_nowhere_else(audits: tuple[Audited, Audited]) -> None:
@@ -131,3 +140,27 @@ def test_what_was_said_before_is_said_again(audits: tuple[Audited, Audited]) -> 
 def _said(audited: Audited, place: str) -> set[tuple[str, str, str]]:
     found = (replace(one, data={}) for one in audited.findings.get(place, ()))
     return {(one.rule, one.place, one.message) for one in found}
+
+
+def test_reports_are_valid_and_say_the_same(audits: tuple[Audited, Audited]) -> None:
+    for audited in audits:
+        document = json.loads(audited.reports["json"])
+        assert schema_problems(document, SCHEMA, "audit") == ()
+        assert {one["rule"] for one in document["findings"]} == {
+            one.rule for several in audited.findings.values() for one in several
+        }
+        told = check_sarif(json.loads(audited.reports["sarif"]))
+        assert len(told["results"]) == len(document["findings"])
+        junit = ElementTree.fromstring(audited.reports["junit"]).attrib
+        assert int(junit["errors"]) == document["summary"]["unchecked"]
+        assert b"MP013" in audited.reports["html"]
+
+
+def test_the_bar_of_signatures_says_what_the_rules_say(audits: tuple[Audited, Audited]) -> None:
+    """Each state has a rule of its own, which speaks once of a model."""
+    rules = {"unsigned": "MP010", "unknown": "MP011", "expired": "MP012", "wrong": "MP013", "legacy": "MP014"}
+    summary = json.loads(audits[0].reports["json"])["summary"]
+    assert {state: summary["signatures"][state] for state in rules} == {
+        state: summary["rules"][rule] for state, rule in rules.items()
+    }
+    assert sum(summary["signatures"].values()) == summary["models"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 from modelpack.audit.findings import Finding
 from modelpack.oci import JSON, Digest, dumps
@@ -11,17 +12,26 @@ MAX_TEXT = 2000
 """Characters of one message or name in a report; JSON has the whole."""
 
 _SHOWN = 12
+_MARKS = 4
+"""More on one letter than any language has."""
 
 
 def visible(text: str, most: int = MAX_TEXT) -> str:
-    """What cannot be seen (controls, marks of direction, zero-width characters, half a surrogate) as ``\\u202e``; cut if long."""
+    """What cannot be seen (controls, marks of direction, zero-width characters, half a surrogate) as ``\\u202e``; cut if long.
+
+    Of marks above and below a letter the first few stay: a tower of them covers what stands in the line above.
+    """
     if len(text) > most:
         text = f"{text[: most - 1]}…"
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+    shown: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        plain = character.isprintable() and marks <= _MARKS
+        shown.append(character if plain else character.encode("unicode_escape").decode())
+    return "".join(shown)
 
 
 def short(digest: Digest | None) -> str:

@@ -40,13 +40,15 @@ def write(kind: str, results: Results, stream: BinaryIO) -> None:
     stream.writelines(_maker(kind)(results))
 
 
-def write_file(kind: str, results: Results, path: Path) -> None:
-    """The same to a file, which is the old one until the new one is whole; a pipe or a device is written to as it is.
+def write_file(kind: str, results: Results, path: str | Path) -> None:
+    """The same to a file, which is the old one until the new one is whole; a pipe or a device is written to as it is, and so is
+    what a link leads to.
 
     Metrics of an incomplete audit go on saying when the last complete one was. Raises InputError, StoreError, NoSpace.
     """
-    make = _maker(kind)
+    make, path = _maker(kind), Path(path)
     try:
+        path = path.resolve()
         chunks = metrics(results, _before(path)) if kind == "metrics" else make(results)
         if path.exists() and not path.is_file():
             with path.open("wb") as stream:

@@ -21,15 +21,24 @@ from tests.audit.reports.test_documents import written
 SCHEMA = json.loads((Path(__file__).parent / "sarif-2.1.0.schema.json").read_text(encoding="utf-8"))
 
 
-def run(results: Results) -> dict[str, Any]:
-    document = json.loads(written("sarif", results))
+def check_sarif(document: Any) -> dict[str, Any]:
+    """The run of a document that the schema and GitHub accept."""
     assert [error.message for error in Draft4Validator(SCHEMA).iter_errors(document)] == []
-    return dict(document["runs"][0])
+    told = dict(document["runs"][0])
+    _accepted(told)
+    return told
+
+
+def run(results: Results) -> dict[str, Any]:
+    return check_sarif(json.loads(written("sarif", results)))
 
 
 @pytest.mark.parametrize("make", [ordinary, hostile, lambda: audited(())])
 def test_it_follows_the_schema_and_githubs_rules(make: Any) -> None:
-    told = run(make())
+    run(make())
+
+
+def _accepted(told: dict[str, Any]) -> None:
     rules = told["tool"]["driver"]["rules"]
     assert len(rules) <= 25_000
     assert len(told["results"]) <= 25_000
@@ -58,7 +67,8 @@ def _check(result: dict[str, Any], told: dict[str, Any]) -> None:
     assert not {".", ".."} & set(where.split("/"))
     assert place["artifactLocation"]["uriBaseId"] in told["originalUriBaseIds"]
     assert place["region"]["startLine"] == 1
-    assert told["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    if "ruleIndex" in result:
+        assert told["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
     assert result["message"]["text"].isprintable()
 
 

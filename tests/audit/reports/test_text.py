@@ -20,6 +20,7 @@ from tests.audit.reports.made import audited, digest, hostile, model, ordinary, 
     [
         ("plain, with ümlauts and 漢字", "plain, with ümlauts and 漢字"),
         ("a\u202eb\u2066\u200b\ufeff\x1b[0m\r\n\0", "a\\u202eb\\u2066\\u200b\\ufeff\\x1b[0m\\r\\n\\x00"),
+        ("e" + "\u0301" * 6 + "e\u0301", "e" + "\u0301" * 4 + "\\u0301\\u0301" + "e\u0301"),
         ("\ud800\u2028\U000e0041", "\\ud800\\u2028\\U000e0041"),
         ("x" * (MAX_TEXT + 1), "x" * (MAX_TEXT - 1) + "…"),
     ],

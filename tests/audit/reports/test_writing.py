@@ -60,6 +60,14 @@ def test_permissions_are_those_of_the_old_file_or_let_others_read(tmp_path: Path
     assert [stat.S_IMODE(path.stat().st_mode) for path in (old, new)] == [0o600, 0o644]
 
 
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for _ in range(2):
+        write_file("csv", ordinary(), str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == written("csv", ordinary())
+
+
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

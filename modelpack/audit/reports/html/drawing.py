@@ -79,7 +79,7 @@ def _box(node: Node, left: float, top: float) -> Markup:
 
 
 def _words(node: Node) -> list[str]:
-    said = ["derives from what is revoked" if node.state != "outside" else "revoked"] if node.revoked else []
+    said = ["base revoked" if node.state != "outside" else "revoked"] if node.revoked else []
     if node.state in SHORT:
         said.append(SHORT[Vouched(node.state)])
     if node.worst and not node.revoked:

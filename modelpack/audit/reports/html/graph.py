@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from modelpack.audit.facts import Ancestor, Artifact, Sort
 from modelpack.audit.findings import Finding, Severity
+from modelpack.audit.policy.settings import fits
 from modelpack.audit.reports.figures import is_asked, vouched
 from modelpack.audit.reports.text import host, repository
 from modelpack.audit.results import Results
@@ -17,7 +18,10 @@ MAX_NODES = 60
 
 _MAX_EDGES = 20_000
 _CROWD = 6
-"""Models that derive from the same and that nothing derives from; what is more becomes one box."""
+"""Ends of the graph that have the same neighbours; what is more becomes one box."""
+
+
+Edge = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Lineage:
     """``edges`` lead from a base to what was made of it. ``left_out`` boxes did not fit; ``alone`` models say no ancestor."""
 
     nodes: tuple[Node, ...]
-    edges: tuple[tuple[str, str], ...]
+    edges: tuple[Edge, ...]
     left_out: int = 0
     alone: int = 0
 
@@ -51,11 +55,11 @@ def lineage(results: Results) -> Lineage:
     return Lineage(tuple(nodes[key] for key in sorted(kept)), shown, left_out=len(nodes) - len(kept), alone=alone)
 
 
-def _read(results: Results) -> tuple[dict[str, Node], set[tuple[str, str]], int]:
+def _read(results: Results) -> tuple[dict[str, Node], set[Edge], int]:
     """All boxes with relatives, all arrows, and how many models have no relatives."""
     worst, revoked = _worst(results.findings)
     known: dict[str, Node] = {}
-    edges: set[tuple[str, str]] = set()
+    edges: set[Edge] = set()
     outside: dict[str, Node] = {}
     for artifact in results.estate.artifacts():
         if artifact.sort not in (Sort.MODEL, Sort.INDEX):
@@ -71,7 +75,7 @@ def _read(results: Results) -> tuple[dict[str, Node], set[tuple[str, str]], int]
     return {key: known.get(key) or outside[key] for key in related}, edges, len(set(known) - related)
 
 
-def _worst(findings: Iterable[Finding]) -> tuple[Mapping[str, tuple[Severity, bool]], Container[str]]:
+def _worst(findings: Iterable[Finding]) -> tuple[Mapping[str, tuple[Severity, bool]], Collection[str]]:
     """By digest: the worst severity of what counts, and whether something revoked is in it; and what is revoked."""
     worst: dict[str, tuple[Severity, bool]] = {}
     names: set[str] = set()
@@ -101,38 +105,44 @@ def _key(ancestor: Ancestor) -> str:
     return str(ancestor.digest or ancestor.commit or ancestor.uri or ancestor.name)
 
 
-def _outside(key: str, ancestor: Ancestor, revoked: Container[str]) -> Node:
+def _outside(key: str, ancestor: Ancestor, revoked: Collection[str]) -> Node:
     owner, _, name = ancestor.name.rpartition("/")
     kind = "data set" if ancestor.role == "dataset" else "not in this audit"
     pin = f"@{ancestor.commit[:8]}" if ancestor.commit else ""
-    bad = any(each in revoked for each in (key, ancestor.commit, ancestor.name))
+    names = [each.lower() for each in (key, ancestor.commit, ancestor.name)]
+    bad = any(fits(name, what.lower()) for name in names for what in revoked)
     return Node(
         key, (name or ancestor.uri or key) + pin, f"{owner} · {kind}" if owner else kind, "outside", revoked=bad
     )
 
 
-def _without_crowds(
-    nodes: dict[str, Node], edges: set[tuple[str, str]]
-) -> tuple[dict[str, Node], set[tuple[str, str]]]:
-    """Fold leaves that derive from the same: the worst stay, the rest becomes one box that says how many."""
-    bases: defaultdict[str, set[str]] = defaultdict(set)
+def _without_crowds(nodes: dict[str, Node], edges: set[Edge]) -> tuple[dict[str, Node], set[Edge]]:
+    """Fold models that were made from the same and of which nothing was made, and bases of the same that were made of nothing."""
+    nodes, edges = _folded(nodes, edges, "made from the same")
+    nodes, back = _folded(nodes, {(made, base) for base, made in edges}, "used for the same")
+    return nodes, {(base, made) for made, base in back}
+
+
+def _folded(nodes: dict[str, Node], edges: set[Edge], why: str) -> tuple[dict[str, Node], set[Edge]]:
+    """Of ends with the same neighbours the worst stay; the rest becomes one box that says how many."""
+    before: defaultdict[str, set[str]] = defaultdict(set)
     for base, made in edges:
-        bases[made].add(base)
-    leaves = set(nodes) - {base for base, _ in edges}
+        before[made].add(base)
     crowds: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for leaf in leaves:
-        crowds[tuple(sorted(bases[leaf]))].append(leaf)
+    for end in set(nodes) - {base for base, _ in edges}:
+        crowds[tuple(sorted(before[end]))].append(end)
     folded: set[str] = set()
     more: dict[str, Node] = {}
-    for parents, members in sorted(crowds.items()):
+    added: set[Edge] = set()
+    for near, members in sorted(crowds.items()):
         rest = sorted(members, key=lambda key: _importance(nodes[key]))[_CROWD:]
         if len(rest) > 1:
             folded.update(rest)
-            key = f"more:{parents[0]}:{len(more)}"
-            more[key] = Node(key, f"{len(rest)} more", "made from the same", "more")
-            edges = edges | {(parent, key) for parent in parents}
+            key = f"{why}:{len(more)}"
+            more[key] = Node(key, f"{len(rest)} more", why, "more")
+            added.update((other, key) for other in near)
     kept = {key: node for key, node in (nodes | more).items() if key not in folded}
-    return kept, {edge for edge in edges if edge[1] not in folded}
+    return kept, {edge for edge in edges if edge[1] not in folded} | added
 
 
 def _importance(node: Node) -> tuple[bool, int, str, str]:
@@ -140,7 +150,7 @@ def _importance(node: Node) -> tuple[bool, int, str, str]:
     return not node.revoked, -(node.worst.rank if node.worst else -1), node.title, node.key
 
 
-def _chosen(nodes: Mapping[str, Node], edges: Iterable[tuple[str, str]]) -> set[str]:
+def _chosen(nodes: Mapping[str, Node], edges: Iterable[Edge]) -> set[str]:
     """At most ``MAX_NODES``, family after family: the ones with revoked members first, then the largest."""
     near: defaultdict[str, list[str]] = defaultdict(list)
     for base, made in sorted(edges):

@@ -41,3 +41,11 @@ def element(name: str, /, *children: str, **attributes: str | int | None) -> Mar
 def _attribute(key: str, value: str | int) -> str:
     name = key.rstrip("_").replace("_", "-")
     return f' {name}="{text(str(value))}"' if value != "" else f" {name}"
+
+
+def prose(words: str) -> Markup:
+    """What stands between backticks is typed as it is."""
+    parts = words.split("`")
+    if len(parts) % 2 == 0:
+        return text(words)
+    return joined(*(element("code", part) if number % 2 else part for number, part in enumerate(parts)))

@@ -93,7 +93,7 @@
   open();
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll("section > details:not([open])")];
     closed.forEach((each) => each.setAttribute("open", ""));
   });
   addEventListener("afterprint", () => closed.forEach((each) => each.removeAttribute("open")));

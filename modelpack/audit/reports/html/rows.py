@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from modelpack.audit.facts import Artifact, Sort
 from modelpack.audit.findings import Finding, Severity
 from modelpack.audit.reports.figures import Vouched, is_asked, signers, vouched
 from modelpack.audit.reports.html.drawing import SHORT
-from modelpack.audit.reports.html.markup import Markup, element, joined, text
+from modelpack.audit.reports.html.markup import Markup, element, joined, prose, text
 from modelpack.audit.reports.text import MAX_TEXT, encoded, label, short, visible
 from modelpack.oci import JSON
 
@@ -18,6 +19,7 @@ LABELS = (*map(str, Severity), "unchecked", "exempt")
 NAMES = {"unchecked": "not checked"}
 
 _MAX_DATA = 4000
+_DIGEST = re.compile("sha(256|512):[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,16 @@ def finding_row(finding: Finding, title: str, anchor: str) -> Row:
     rule = element("a", finding.rule, href=f"#{anchor}") if anchor else text(finding.rule)
     tags = ", ".join(subject.tags)
     where = joined(
-        element("span", subject.place, class_="place"),
-        element("span", f":{subject.tags[0]}", class_="tag") if subject.tags else "",
+        element("span", f"{subject.place}{':' if subject.tags else ''}", class_="place"),
+        element("span", subject.tags[0], class_="tag") if subject.tags else "",
         element("span", short(subject.digest), class_="digest") if subject.digest else "",
     )
+    within = element("span", _shortened(finding.place), class_="quiet") if finding.place else ""
     cells = (
         element("td", element("span", NAMES.get(kind, kind), class_=f"pill {kind}"), data_label="Severity"),
         element("td", rule, element("span", title, class_="quiet"), data_label="Rule"),
         element("td", where, data_label="Where"),
-        element("td", element("p", finding.message), _details(finding), data_label="What"),
+        element("td", element("p", finding.message), within, _details(finding), data_label="What"),
     )
     said = (finding.rule, title, subject.place, tags, str(subject.digest or ""), finding.place, finding.message)
     return Row(
@@ -59,17 +62,23 @@ def finding_row(finding: Finding, title: str, anchor: str) -> Row:
     )
 
 
+def _shortened(place: str) -> str:
+    """A digest as far as people read one."""
+    return f"{place[:19]}…" if _DIGEST.fullmatch(place) else place
+
+
 def _details(finding: Finding) -> Markup:
     """What is only read when one looks closer."""
     subject = finding.subject
+    code = element("code", encoded(finding.data).decode()[:_MAX_DATA]) if finding.data else ""
     pairs = (
-        ("in", finding.place),
-        ("what to do", finding.remedy),
+        ("in", finding.place if _shortened(finding.place) != finding.place else ""),
+        ("what to do", prose(finding.remedy)),
         ("exempt because", finding.exempt),
         ("severity", str(finding.severity) if label(finding) != finding.severity else ""),
         ("tags", ", ".join(subject.tags) if len(subject.tags) > 1 else ""),
-        ("digest", str(subject.digest or "")),
-        ("data", encoded(finding.data).decode()[:_MAX_DATA] if finding.data else ""),
+        ("digest", element("code", str(subject.digest)) if subject.digest else ""),
+        ("data", code),
     )
     told = [joined(element("dt", name), element("dd", value)) for name, value in pairs if value]
     return element("details", element("summary", "more"), element("dl", *told)) if told else joined()
@@ -80,8 +89,8 @@ def model_row(artifact: Artifact, counts: tuple[int, Severity | None]) -> Row:
     subject, (number, worst) = artifact.subject, counts
     state = vouched(artifact) if is_asked(artifact) else None
     name = joined(
-        element("span", subject.place, class_="place"),
-        element("span", f":{', '.join(subject.tags)}", class_="tag") if subject.tags else "",
+        element("span", f"{subject.place}{':' if subject.tags else ''}", class_="place"),
+        element("span", ", ".join(subject.tags), class_="tag") if subject.tags else "",
         element("span", short(subject.digest), class_="digest"),
     )
     what, licence = _what(artifact), ", ".join(artifact.licenses)

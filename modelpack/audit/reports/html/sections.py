@@ -10,7 +10,7 @@ from modelpack.audit.findings import Finding, Severity
 from modelpack.audit.reports.figures import Figures
 from modelpack.audit.reports.html.drawing import bar, drawing, legend
 from modelpack.audit.reports.html.graph import Lineage
-from modelpack.audit.reports.html.markup import Markup, element, joined, text
+from modelpack.audit.reports.html.markup import Markup, element, joined, prose
 from modelpack.audit.results import Results
 from modelpack.audit.rules import Rule
 
@@ -26,8 +26,8 @@ def anchor(number: int) -> str:
 def top(results: Results) -> str:
     """Title, what was audited, when, and whether it came to an end."""
     targets = [element("li", target) for target in results.targets[:_MANY_TARGETS]]
-    if rest := len(results.targets) - _MANY_TARGETS:
-        targets += [element("li", f"and {rest} more")] if rest > 0 else []
+    if (rest := len(results.targets) - _MANY_TARGETS) > 0:
+        targets.append(element("li", f"and {rest} more"))
     state = "Complete" if results.complete else "Not complete"
     mark = element("span", state, class_="badge" if results.complete else "badge bad")
     when = element("span", _times(results.started, results.finished))
@@ -35,7 +35,7 @@ def top(results: Results) -> str:
         "header",
         element("h1", "Registry audit"),
         element("ul", *targets, class_="targets"),
-        element("p", mark, " ", when, element("span", results.tool), class_="quiet facts"),
+        element("p", mark, " ", when, element("span", results.tool) if results.tool else "", class_="quiet facts"),
     )
     return head + "\n" + (_warning(results) if not results.complete else "")
 
@@ -63,7 +63,7 @@ def summary(results: Results, seen: Figures) -> str:
         _figure(str(counted.exempt), "exempt", "exempt"),
     ]
     models = f"{_counted(seen.models, 'model')} in {_counted(counted.repositories, 'place')}"
-    clean = f"{seen.clean:,} of them clean: all could be checked, and nothing was found"
+    clean = f"{seen.clean:,} of them clean (checked in full, and nothing found)" if seen.clean else "none of them clean"
     return section(
         "summary",
         "Summary",
@@ -182,8 +182,8 @@ def _rule(rule: Rule, count: int, place: str) -> Markup:
             f" {rule.title} ",
             element("span", _counted(count, "finding"), class_="quiet"),
         ),
-        element("p", _prose(rule.explanation)),
-        element("p", element("b", "What to do: "), _prose(rule.remedy)),
+        element("p", prose(rule.explanation)),
+        element("p", element("b", "What to do: "), prose(rule.remedy)),
         id=place,
     )
 
@@ -212,14 +212,6 @@ def _times(start: datetime, end: datetime) -> str:
     """``2026-11-24 06:00 to 06:01 UTC``."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     return f"{start:%Y-%m-%d %H:%M} to {end:{'%H:%M' if start.date() == end.date() else '%Y-%m-%d %H:%M'}} UTC"
-
-
-def _prose(words: str) -> Markup:
-    """What stands between backticks is typed as it is."""
-    parts = words.split("`")
-    if len(parts) % 2 == 0:
-        return text(words)
-    return joined(*(element("code", part) if number % 2 else part for number, part in enumerate(parts)))
 
 
 def _counted(number: int, one: str, many: str = "") -> str:

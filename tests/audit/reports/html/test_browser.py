@@ -181,7 +181,7 @@ def test_the_picture_is_seen(ordinary_page: Browser) -> None:
 
 
 @pytest.mark.parametrize("name", ["ordinary", "hostile"])
-@pytest.mark.parametrize("width", [320, 390, 800])
+@pytest.mark.parametrize("width", [320, 390, 900])
 def test_nothing_is_wider_than_a_small_screen(tab: Browser, pages: dict[str, str], name: str, width: int) -> None:
     tab.open(pages[name])
     tab.screen(width, 844, phone=True)
@@ -201,13 +201,31 @@ def test_a_link_to_a_rule_opens_the_list_that_hides_it(ordinary_page: Browser) -
 def test_it_prints(ordinary_page: Browser) -> None:
     tab = ordinary_page
     assert tab.paper().startswith(b"%PDF-")
+    tab.screen(700, 1000, dark=True)
     tab.call("Emulation.setEmulatedMedia", media="print")
+    assert tab.value("getComputedStyle(document.querySelector('#findings tbody tr')).display") == "table-row"
+    assert tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.value("document.documentElement.scrollWidth") == 700
     assert tab.value("getComputedStyle(document.getElementById('filters')).display") == "none"
     tab.value("dispatchEvent(new Event('beforeprint'))")
-    assert tab.value("document.querySelectorAll('details:not([open])').length") == 0
+    assert tab.value("document.querySelectorAll('section > details:not([open])').length") == 0
     tab.value("dispatchEvent(new Event('afterprint'))")
     assert tab.value("document.querySelectorAll('details[open]').length") == 0
     tab.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_it_is_read_without_javascript(tab: Browser, pages: dict[str, str]) -> None:
+    tab.screen(1280, 900)
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(pages["ordinary"])
+        assert shown(tab, 0)[:6] == ["critical"] * 5 + ["high"]
+        assert len(shown(tab, 0)) == 17
+        assert tab.value("document.querySelectorAll('#filters, #model-filters')[0].offsetParent") is None
+        assert tab.value("document.querySelectorAll('button').length") == 0
+        assert tab.value("document.querySelector('svg.lineage').getBoundingClientRect().height") > 300
+    finally:
+        tab.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
 CONTRAST = """(() => {

@@ -8,9 +8,10 @@ import pytest
 
 from modelpack.audit import Severity
 from modelpack.audit.facts import Ancestor, Sort
+from modelpack.audit.policy import Revocation
 from modelpack.audit.reports.html import graph as module
 from modelpack.audit.reports.html.graph import MAX_NODES, lineage
-from tests.audit.reports.made import REGISTRY, audited, base_of, hub, model, ordinary
+from tests.audit.reports.made import REGISTRY, SETTINGS, audited, base_of, hub, model, ordinary
 
 
 def test_the_ordinary_registry() -> None:
@@ -76,6 +77,25 @@ def test_no_single_box_fills_the_last_gap(monkeypatch: pytest.MonkeyPatch) -> No
     pairs = [model(f"p{number}", "1", ancestors=(hub(f"org/b{number}"),)) for number in range(3)]
     found = lineage(audited(pairs))
     assert (len(found.nodes), len(found.edges), found.left_out) == (2, 1, 4)
+
+
+def test_what_a_pattern_revokes_is_marked() -> None:
+    settings = replace(SETTINGS, revoked=(Revocation("Evil/*", "account taken over"),))
+    found = lineage(audited((model("m", "1", ancestors=(hub("evil/x"), hub("good/x"))),), settings=settings))
+    assert [node.revoked for node in found.nodes if node.title == "m:1"] == [True]
+    assert sorted((node.detail, node.revoked) for node in found.nodes if node.state == "outside") == [
+        ("evil · not in this audit", True),
+        ("good · not in this audit", False),
+    ]
+
+
+def test_many_bases_of_the_same_are_folded() -> None:
+    many = model("m", "1", ancestors=tuple(hub(f"org/d{number}", role="dataset") for number in range(20)))
+    found = lineage(audited((many,)))
+    titles = {node.key: node.title for node in found.nodes}
+    assert sorted(titles.values()) == ["14 more", *(f"d{number}" for number in (0, 1, 10, 11, 12, 13)), "m:1"]
+    assert all(titles[made] == "m:1" for _, made in found.edges)
+    assert len(found.edges) == 7
 
 
 def test_arrows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modelpack.audit import Finding, Severity, Subject
 from modelpack.audit.facts import Sort, Stated, Weights
 from modelpack.audit.reports.html import page
+from modelpack.audit.reports.html.markup import element
+from modelpack.audit.reports.text import visible
 from modelpack.audit.results import Results
 from tests.audit.reports.made import HOSTILE, audited, hostile, model, ordinary
 from tests.audit.reports.test_documents import written
@@ -109,6 +113,17 @@ def test_the_policy_allows_exactly_our_style_and_script(make: Any) -> None:
     assert set(rows) == {"findings", "models"}
 
 
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.text(st.characters(codec=None), max_size=20)
+    | st.sampled_from(["<!--", "-->", "]]>", "</p>", "&lt;", "'\"`", "\0<b>"])
+)
+def test_any_text_is_text(said: str) -> None:
+    found = Read(element("p", said, element("b", said), title=said))
+    assert found.tags == [("p", {"title": visible(said)}) if said else ("p", {"title": None}), ("b", {})]
+    assert "".join(found.text) == visible(said) * 2
+
+
 def test_nothing_hostile_is_lost_or_invisible() -> None:
     found = read(hostile())
     text = " ".join(found.text)
@@ -186,7 +201,9 @@ def test_models_of_all_kinds() -> None:
         family="",
     )
     tiny = model("tiny", "1", billions=0.0000001, weights=Weights(("onnx",), 100), licence="")
-    text = " ".join(read(audited((index, variant, tiny), rules=())).text)
+    other = model("image", "1", sort=Sort.OTHER)
+    text = " ".join(read(audited((index, variant, tiny, other), rules=())).text)
+    assert "registry.example/image" not in text
     assert "index of 0" in text
     assert "gguf · 70B" in text
     assert "by its index" in text
@@ -203,11 +220,19 @@ def test_a_finding_says_what_one_asks_next() -> None:
         assert said in text
 
 
-def test_text_between_backticks_is_code_only_in_pairs() -> None:
-    from modelpack.audit.reports.html.sections import _prose
+def test_a_digest_as_a_place_is_short_and_whole_under_more() -> None:
+    layer = str(model("a").subject.digest)
+    found = Finding("X1", Severity.LOW, Subject("h.example/a"), "bad", layer)
+    text = " ".join(read(audited((), extra=(found,))).text)
+    assert f"{layer[:19]}…" in text
+    assert text.count(layer) == 1
 
-    assert _prose("use `a<b` or `c`.") == "use <code>a&lt;b</code> or <code>c</code>."
-    assert _prose("it`s <b>") == "it`s &lt;b&gt;"
+
+def test_text_between_backticks_is_code_only_in_pairs() -> None:
+    from modelpack.audit.reports.html.markup import prose
+
+    assert prose("use `a<b` or `c`.") == "use <code>a&lt;b</code> or <code>c</code>."
+    assert prose("it`s <b>") == "it`s &lt;b&gt;"
 
 
 @pytest.mark.parametrize(("part", "said"), [(0, "0 %"), (1, "< 1 %"), (500, "50 %"), (999, "> 99 %"), (1000, "100 %")])
