@@ -28,6 +28,9 @@ from modelpack.api import (
 )
 from modelpack.attest import provenance
 from modelpack.attesting import agreement, attest_model
+from modelpack.audit import rules
+from modelpack.audit.policy import AuditPolicy
+from modelpack.auditing import audit
 from modelpack.errors import (
     AccessDenied,
     ContentError,
@@ -69,6 +72,7 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Attested",
+    "AuditPolicy",
     "ContentError",
     "Credential",
     "Digest",
@@ -105,6 +109,7 @@ __all__ = [
     "agreement",
     "attest",
     "attest_model",
+    "audit",
     "copy",
     "diff",
     "evidence",
@@ -121,6 +126,7 @@ __all__ = [
     "pull",
     "push",
     "remove",
+    "rules",
     "sign",
     "sign_keyless",
     "tag",

@@ -14,8 +14,8 @@ from modelpack.attesting import attest_model
 from modelpack.compare import Difference, Trusted, compare
 from modelpack.errors import InputError, InvalidReference, NotFound
 from modelpack.inspection import Inspection, model_manifest, read_config
-from modelpack.kinds import kind_named
 from modelpack.oci import Descriptor, Digest, Index, Kind, Reference, is_attachment_name
+from modelpack.oci.mediatypes import kind_named
 from modelpack.pack import Packed
 from modelpack.store import (
     Copied,

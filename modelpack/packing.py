@@ -10,8 +10,8 @@ from pathlib import Path
 from modelpack.access import Access
 from modelpack.attest import Run
 from modelpack.errors import InputError
-from modelpack.kinds import kind_named
 from modelpack.oci import Kind, ModelConfig, Reference
+from modelpack.oci.mediatypes import kind_named
 from modelpack.pack import Layout, Packed, Plan, execute, plan
 from modelpack.pack.hub import ENDPOINT, Snapshot, check_lfs, fetch_snapshot, parse_hub
 from modelpack.pack.metadata import Inferred, apply_overrides, infer

@@ -8,8 +8,8 @@ from pathlib import Path
 from modelpack.access import Access, resolve
 from modelpack.errors import InputError, NotFound
 from modelpack.inspection import model_manifest, read_config
-from modelpack.kinds import kind_named
 from modelpack.oci import Kind, Reference
+from modelpack.oci.mediatypes import kind_named
 from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Request, Staged
 from modelpack.stage import stage as stage_snapshot
 from modelpack.store import LayoutStore

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelpack.errors import InputError
+
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -45,6 +47,17 @@ class Kind(StrEnum):
     DOC = "doc"
     CODE = "code"
     DATASET = "dataset"
+
+
+_ALIASES = {"config": Kind.CONFIG, "weights": Kind.WEIGHT, "docs": Kind.DOC, "datasets": Kind.DATASET}
+
+
+def kind_named(name: str | Kind) -> Kind:
+    """The kind that a name means: ``weight.config``, or ``config`` for short. Raises InputError."""
+    try:
+        return _ALIASES.get(name) or Kind(name)
+    except ValueError:
+        raise InputError(f"{name!r} is not a kind of file", hint=f"kinds are: {', '.join(Kind)}") from None
 
 
 class Codec(StrEnum):

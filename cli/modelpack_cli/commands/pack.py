@@ -217,8 +217,8 @@ def _fields(texts: list[str]) -> dict[str, Any]:
 
 def _layout(texts: list[str], *, bundle: bool) -> Layout:
     from modelpack import InputError, Kind, Layout
-    from modelpack.kinds import kind_named
     from modelpack.oci import Codec
+    from modelpack.oci.mediatypes import kind_named
 
     codecs: dict[Kind, Codec] = {}
     for text in texts:
