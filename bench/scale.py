@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--most-gb", type=float, default=_GIGABYTES[-1])
     parser.add_argument("--limit", type=float, default=1800, help="seconds for one step")
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / ".work", help="folder for the data")
-    parser.add_argument("--out", type=Path, default=_RESULTS / "scale.json", help="the plot goes beside it, as .png")
+    parser.add_argument("--out", type=Path, default=_RESULTS / "scale.json", help="the plot goes beside it, as .svg")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def main() -> None:
             )
     result = {"machine": describe(arguments.work), "points": [asdict(point) for point in points]}
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    _plot(points, arguments.out.with_suffix(".png"))
+    _plot(points, arguments.out.with_suffix(".svg"))
 
 
 def _shapes(most_layers: int, most_gb: float) -> Iterator[tuple[str, float, Shape]]:
@@ -118,6 +118,7 @@ def _plot(points: list[Point], path: Path) -> None:
         print("no plot: matplotlib is not installed (pip install 'modelpack-toolkit[bench]')", file=sys.stderr)
         return
     mpl.use("Agg")
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "scale"})  # small, and the same each time
     from matplotlib import pyplot
 
     figure, grid = pyplot.subplots(2, 2, figsize=(9, 6), constrained_layout=True)
@@ -125,7 +126,7 @@ def _plot(points: list[Point], path: Path) -> None:
         _draw(grid[0][column], [(p.step, p.value, p.wall) for p in points if p.axis == axis], axis, "seconds")
         memory = [(p.step, p.value, p.rss / 2**20) for p in points if p.axis == axis]
         _draw(grid[1][column], memory, axis, "peak memory, MiB")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def _draw(axes: Any, values: list[tuple[str, float, float]], across: str, up: str) -> None:

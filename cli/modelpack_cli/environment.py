@@ -22,8 +22,10 @@ def cache_folder() -> Path:
 
 
 def docker_config() -> Path:
-    """Where docker keeps credentials; ``REGISTRY_AUTH_FILE`` is podman's word for the same file."""
-    if chosen := os.environ.get("REGISTRY_AUTH_FILE"):
+    """Where docker keeps credentials; ``REGISTRY_AUTH_FILE`` is podman's word for the same file,
+    ``KSERVE_OCI_DOCKER_CONFIG`` KServe's for the one that it mounts.
+    """
+    if chosen := os.environ.get("REGISTRY_AUTH_FILE") or os.environ.get("KSERVE_OCI_DOCKER_CONFIG"):
         return Path(chosen)
     return Path(os.environ.get("DOCKER_CONFIG") or _home() / ".docker") / "config.json"
 
@@ -104,6 +106,16 @@ def hub_endpoint() -> str:
 def hub_cache() -> Path:
     """Where Hub snapshots are kept."""
     return Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub")
+
+
+def certificate_bundle() -> Path | None:
+    """Certificate authorities that KServe mounts (``CA_BUNDLE_VOLUME_MOUNT_POINT``), or those that ``REQUESTS_CA_BUNDLE`` names.
+    Those of ``SSL_CERT_FILE`` are the system's, for OpenSSL.
+    """
+    if folder := os.environ.get("CA_BUNDLE_VOLUME_MOUNT_POINT"):
+        return Path(folder) / "cabundle.crt"
+    named = os.environ.get("REQUESTS_CA_BUNDLE")
+    return Path(named) if named else None
 
 
 def debugging() -> bool:

@@ -16,6 +16,7 @@ from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan
 from modelpack_cli.commands.audit import command as audit
 from modelpack_cli.commands.relations import diffing
 from modelpack_cli.commands.stage import group as stage
+from modelpack_cli.commands.stage import initializer
 from modelpack_cli.commands.trust import attesting, keys, signing, verifying
 from modelpack_cli.options import FormatOption
 from modelpack_cli.output import Format, as_json, flush, note, result
@@ -36,6 +37,12 @@ class Program(TyperGroup):
 
     This happens inside Typer, which deals with interrupts and closed pipes in silent ways of its own.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """In a container, KServe gives no command, only pairs of a URI and a folder, and KitOps nothing but variables."""
+        if initializer.is_meant(args):
+            args = ["stage", initializer.NAME, *args]
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelpack_cli.tally import Tally
+from modelpack_cli.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from modelpack.stage import Staged
@@ -60,11 +60,14 @@ def _terminate(_: int, __: object) -> None:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of staging one reference."""
+    """What came of staging one reference, and where that is told: a termination message, a file of metrics."""
 
     reference: str
     begun: float
+    termination: Path | None = None
+    metrics_file: Path | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def staged(self, staged: Staged) -> None:
         """It went well."""
@@ -89,15 +92,16 @@ class Outcome:
         seconds = round(time.monotonic() - self.begun, 3)
         return {"event": "outcome", "reference": self.reference[:600], **self.facts, "seconds": seconds}
 
-    def write(self, termination: Path | None, metrics: Path | None) -> None:
+    def write(self) -> None:
         """Tell it. A message that cannot be written is no reason for a model not to be served."""
         line = self.line()
         with suppress(OSError):
-            if termination is not None:
-                termination.write_bytes(_short(line))
+            if self.termination is not None:
+                self.termination.write_bytes(_short(line))
+        self.metrics.outcome(line)
         with suppress(OSError):
-            if metrics is not None:
-                _replace(metrics, _prometheus(line).encode())
+            if self.metrics_file is not None:
+                self.metrics.write(self.metrics_file)
 
 
 def log_events(verb: str, clock: Callable[[], float] = time.monotonic) -> Callable[[Event], None]:
@@ -133,41 +137,3 @@ def _short(line: dict[str, Any]) -> bytes:
         line = {**line, longest: line[longest][: len(line[longest]) // 2]}
         raw = json.dumps(line).encode()
     return raw
-
-
-def _prometheus(line: dict[str, Any]) -> str:
-    """The text exposition format, version 0.0.4; gauges, since each run writes them anew."""
-    good = line["result"] != "error"
-    gauges: list[tuple[str, str, float]] = [
-        ("success", "Whether the last run staged the model.", int(good)),
-        ("duration_seconds", "How long the last run took.", line["seconds"]),
-        ("last_run_timestamp_seconds", "When the last run ended.", round(time.time(), 3)),
-    ]
-    if good:
-        gauges += [
-            ("cache_hit", "Whether the model was in the cache.", int(line["result"] == "hit")),
-            ("model_size_bytes", "Size of the staged files.", line["bytes"]),
-            ("fetched_bytes", "Bytes of content that were fetched.", line["fetched"]),
-        ]
-    labels = ",".join(
-        f'{name}="{_label(str(line.get(name, "")))}"' for name in ("reference", "digest", "signer", "error")
-    )
-    text = "".join(
-        f"# HELP modelpack_stage_{name} {about}\n# TYPE modelpack_stage_{name} gauge\nmodelpack_stage_{name} {value}\n"
-        for name, about, value in gauges
-    )
-    about = "# HELP modelpack_stage_info What the last run was about.\n# TYPE modelpack_stage_info gauge\n"
-    return f"{text}{about}modelpack_stage_info{{{labels}}} 1\n"
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _replace(place: Path, data: bytes) -> None:
-    temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(place)
-    finally:
-        temporary.unlink(missing_ok=True)

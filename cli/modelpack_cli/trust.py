@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -29,6 +29,12 @@ class Trust:
 
     policy: Policy | PolicyFile | None
     insecure: bool = False
+    again: Callable[[], Trust] | None = None
+    """Reads files and variables anew, for who runs on while they change; None where that cannot be (standard input)."""
+
+    def now(self) -> Trust:
+        """The same options, as their files say it now. Raises InputError, DocumentError."""
+        return self.again() if self.again else self
 
 
 def _option(*names: str, **settings: Any) -> Any:
@@ -114,7 +120,40 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
 
 def trusts(command: Body) -> Body:
     """Give a command the options that say whom to trust; it receives them as one argument ``trust``."""
-    return gathered(command, "trust", _PARAMETERS, _trust)
+    return gathered(command, "trust", _PARAMETERS, _readable_again)
+
+
+def from_variables(trust: Trust) -> Trust:
+    """The same, or, where the options say nothing, what the variables of a container do: ours, or cosign's as KitOps has them.
+
+    Raises InputError.
+    """
+    import modelpack
+
+    text, place = environment.variable("MODELPACK_PUBLIC_KEY"), environment.variable("COSIGN_KEY")
+    account, issuer = environment.variable("COSIGN_CERT_IDENTITY"), environment.variable("COSIGN_CERT_OIDC_ISSUER")
+    skip = environment.variable("MODELPACK_INSECURE_SKIP_VERIFY")
+    if trust.policy is not None:
+        return trust
+    trusted: list[PublicKey | Identity] = []
+    if text:
+        trusted.append(modelpack.PublicKey.load(text.encode(), "MODELPACK_PUBLIC_KEY"))
+    if place:
+        trusted.append(public_key(place))
+    if account or issuer:
+        trusted.append(_keyless(account or "", issuer or "", None))
+    if skip not in (None, "", "0", "1"):
+        raise modelpack.InputError("MODELPACK_INSECURE_SKIP_VERIFY is neither 0 nor 1")
+    if skip != "1":
+        return replace(trust, policy=modelpack.SignedBy(*trusted) if trusted else None)
+    if trusted:
+        raise modelpack.InputError("MODELPACK_INSECURE_SKIP_VERIFY contradicts the variables that say whom to trust")
+    return Trust(modelpack.InsecureAcceptAnything(), insecure=True)
+
+
+def _readable_again(**chosen: Any) -> Trust:
+    trust = _trust(**chosen)
+    return trust if "-" in (chosen["key"] or ()) else replace(trust, again=lambda: _trust(**chosen))
 
 
 def audited(command: Body) -> Body:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from modelpack.errors import InputError
 
@@ -48,16 +49,16 @@ class Kind(StrEnum):
     CODE = "code"
     DATASET = "dataset"
 
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The kind that people mean: ``weight.config``, or ``config`` for short. Raises InputError."""
+        try:
+            return cls(_SHORT.get(name, name))
+        except ValueError:
+            raise InputError(f"{name!r} is not a kind of file", hint=f"kinds are: {', '.join(cls)}") from None
 
-_ALIASES = {"config": Kind.CONFIG, "weights": Kind.WEIGHT, "docs": Kind.DOC, "datasets": Kind.DATASET}
 
-
-def kind_named(name: str | Kind) -> Kind:
-    """The kind that a name means: ``weight.config``, or ``config`` for short. Raises InputError."""
-    try:
-        return _ALIASES.get(name) or Kind(name)
-    except ValueError:
-        raise InputError(f"{name!r} is not a kind of file", hint=f"kinds are: {', '.join(Kind)}") from None
+_SHORT = {"config": "weight.config", "weights": "weight", "docs": "doc", "datasets": "dataset"}
 
 
 class Codec(StrEnum):

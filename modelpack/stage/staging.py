@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelpack.errors import CannotVerify, InputError, NotFound, Unavailable
+from modelpack.errors import CannotVerify, InputError, NoSpace, NotFound, Unavailable
 from modelpack.oci import Digest, Manifest, ModelConfig
 from modelpack.stage.cache import (
     CURRENT,
@@ -25,6 +25,7 @@ from modelpack.stage.cache import (
     set_pin,
     target,
 )
+from modelpack.stage.checkup import used_bytes
 from modelpack.stage.fingerprint import fingerprint
 from modelpack.stage.offline import keep_evidence
 from modelpack.stage.preflight import Facts, admit, check_clock
@@ -41,11 +42,11 @@ _BRIEFLY = 600
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted: ``name`` is to lead to it; ``depth`` says what a hit reads; a ``lease`` (its owner) lasts ``ttl``
-    seconds; ``pin`` keeps it for good; ``offline`` fetches nothing.
+    """What is wanted: ``name`` is to lead to it (None: no name is); ``depth`` says what a hit reads; a ``lease`` (its owner)
+    lasts ``ttl`` seconds; ``pin`` keeps it for good; ``offline`` fetches nothing. The blobs may grow to ``max_bytes``.
     """
 
-    name: str = CURRENT
+    name: str | None = CURRENT
     selection: Selection = EVERYTHING
     arrangement: Arrangement = FILES
     depth: Depth = Depth.RECEIPT
@@ -53,6 +54,7 @@ class Request:
     ttl: int = 3600
     pin: bool = False
     offline: bool = False
+    max_bytes: int | None = None
 
     @property
     def variant(self) -> str:
@@ -64,8 +66,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What is there now: ``path`` is the name, a link to ``snapshot``. ``hit``: it was there, and nothing was fetched; else
-    ``reason`` says why not, and ``fetched`` bytes came. ``size`` is that of all files, ``swapped`` whether the name moved.
+    """What is there now: ``path`` is the name, a link to ``snapshot`` (or the snapshot itself, without a name). ``hit``: it was
+    there, and nothing was fetched; else ``reason`` says why not, and ``fetched`` bytes came. ``size`` is that of all files,
+    ``swapped`` whether the name moved.
     """
 
     path: Path
@@ -102,7 +105,8 @@ def stage(
     Raises InputError, NoSpace, ContentError, UnsafePath, DocumentError, NotFound (offline and not there), and the store's errors.
     """
     check_clock(clock())
-    check_name(request.name)
+    if request.name is not None:
+        check_name(request.name)
     run = _Run(cache, verified, manifest, config, request, tool, jobs, observe, facts, clock, _owner())
     return run.run(locks=locks)
 
@@ -128,7 +132,8 @@ class _Run:
     def run(self, *, locks: bool | None) -> Staged:
         self.cache.check()
         writes = self.request.lease or self.request.pin
-        reason = "" if not writes and target(self.cache, self.request.name) == self.key else "not looked at"
+        named = self.request.name is None or target(self.cache, self.request.name) == self.key
+        reason = "" if not writes and named else "not looked at"
         if not reason and not (reason := self._damage()):
             return self._result(swapped=False)
         admit(self.facts(self.cache.root), 0, 0)
@@ -164,7 +169,7 @@ class _Run:
             self.request.selection,
             self.request.arrangement,
             self._known(),
-            lambda size, files: admit(self.facts(self.cache.root), size, files),
+            self._admit,
             self.observe,
             self.jobs,
             shared,
@@ -180,6 +185,15 @@ class _Run:
             self._receipt(files, build.archives).save(self.cache, self.key)
         build.discard()
         return build.fetched
+
+    def _admit(self, size: int, files: int) -> None:
+        most = self.request.max_bytes
+        if size and most is not None and (there := used_bytes(self.cache)) + size > most:
+            raise NoSpace(
+                f"{size} bytes are still to be fetched, and the cache has {there} of the {most} allowed",
+                hint="modelpack stage gc frees what is not used; or allow more",
+            )
+        admit(self.facts(self.cache.root), size, files)
 
     def _receipt(self, files: tuple[FileRecord, ...], archives: tuple[Digest, ...]) -> Receipt:
         return Receipt(
@@ -238,7 +252,7 @@ class _Run:
             renew(self.cache, self.request.lease, self.key, ttl=self.request.ttl)
         if self.request.pin:
             set_pin(self.cache, self.key, keep=True)
-        swapped = point(self.cache, self.request.name, self.key)
+        swapped = self.request.name is not None and point(self.cache, self.request.name, self.key)
         if not self.cache.snapshot(self.key).is_dir():
             raise Unavailable(f"{self.key} was cleared away at this moment", hint="run again")
         return self._result(swapped=swapped, fetched=fetched, reason=reason)
@@ -248,7 +262,9 @@ class _Run:
         files, size = (len(receipt.files), receipt.size) if receipt else (0, 0)
         self.observe(Event("exists", self.key[:12], 0))
         return Staged(
-            path=self.cache.root / self.request.name,
+            path=self.cache.root / self.request.name
+            if self.request.name is not None
+            else self.cache.snapshot(self.key),
             snapshot=self.cache.snapshot(self.key),
             digest=self.manifest.descriptor.digest,
             hit=not reason,
@@ -267,8 +283,13 @@ class _Run:
         return ""
 
     def _signers(self) -> tuple[str, ...]:
-        vouchers = (voucher for one in self.verified.evidence.signatures for voucher in one.vouchers)
-        return tuple(dict.fromkeys(voucher.signer for voucher in vouchers))
+        return signers(self.verified)
+
+
+def signers(verified: Verified) -> tuple[str, ...]:
+    """Who vouches for it, by the names of their keys and accounts."""
+    vouchers = (voucher for one in verified.evidence.signatures for voucher in one.vouchers)
+    return tuple(dict.fromkeys(voucher.signer for voucher in vouchers))
 
 
 def rollback(cache: Cache, name: str = CURRENT) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import TypeVar
@@ -16,7 +17,14 @@ SMALL = 1 << 20
 """Bytes up to which an item is bound by round trips rather than by bytes."""
 
 CROWD = 8
-"""How many times as many small items as large ones run at a time."""
+"""How many times as many small items as large ones run at a time, where they wait."""
+
+FIRST = 4
+"""How many of a crowd begin. On a short way more of them only fight for the interpreter (measured: twice the system's time)."""
+
+_LOOK = 0.02
+_BUSY = 0.4
+"""Seconds between two looks, and the share of one core below which the process is waiting: then the crowd doubles."""
 
 
 def each(
@@ -24,8 +32,8 @@ def each(
 ) -> list[Result]:
     """Call ``function`` with each item, ``jobs`` at a time; the results in the order of the items.
 
-    With ``size`` (bytes of an item), small items go first and eight times as many at a time: they wait for round trips, not
-    for bytes; one job stays one. The first error ends it: what has not begun does not begin, and the error is raised here.
+    With ``size`` (bytes of an item), small items go first and up to eight times as many at a time: they wait for round trips,
+    not for bytes; one job stays one. The first error ends it: what has not begun does not begin, and the error is raised here.
     Threads are daemons, and even a single item gets one, so that Ctrl-C does not wait for a socket.
     """
     work = list(items)
@@ -53,12 +61,14 @@ def each(
 
     for number in sorted(range(len(work)), key=lambda number: crowd and number in large):
         todo.put(number)
-    for _ in range(min(workers, len(work))):
-        threading.Thread(target=run, daemon=True).start()
+    staff = _Staff(run, min(workers, len(work)), FIRST if crowd else workers)
     results: dict[int, Result] = {}
     try:
         while len(results) < len(work):
-            number, outcome, good = done.get()
+            try:
+                number, outcome, good = done.get(timeout=staff.look())
+            except queue.Empty:
+                continue
             if not good:
                 assert isinstance(outcome, BaseException)  # noqa: S101  # what `good` says
                 raise outcome
@@ -66,3 +76,34 @@ def each(
     finally:
         stop.set()
     return [results[number] for number in range(len(work))]
+
+
+class _Staff:
+    """Threads for a list of items: some at once, the others as long as all of them wait."""
+
+    def __init__(self, run: Callable[[], None], most: int, first: int) -> None:
+        self._run = run
+        self._missing = most
+        self._count = 0
+        self._hire(first)
+        self._looked, self._spent = time.monotonic(), time.process_time()
+
+    def look(self) -> float | None:
+        """Take on more where that may help. Seconds to the next look; None if there will be none."""
+        if not self._missing:
+            return None
+        elapsed = time.monotonic() - self._looked
+        if elapsed < _LOOK:
+            return _LOOK - elapsed
+        spent = time.process_time()
+        if spent - self._spent < _BUSY * elapsed:
+            self._hire(self._count)
+        self._looked, self._spent = time.monotonic(), spent
+        return _LOOK if self._missing else None
+
+    def _hire(self, count: int) -> None:
+        count = min(count, self._missing)
+        for _ in range(count):
+            threading.Thread(target=self._run, daemon=True).start()
+        self._missing -= count
+        self._count += count

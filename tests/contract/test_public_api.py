@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -57,6 +59,22 @@ def test_names() -> None:
     assert sorted(modelpack.__all__) == sorted(NAMES.split())
     assert len(modelpack.__all__) <= 70
     assert [name for name in modelpack.__all__ if not hasattr(modelpack, name)] == []
+
+
+def test_names_are_loaded_when_they_are_asked_for() -> None:
+    program = """if True:
+        import sys, modelpack
+        assert not [name for name in sys.modules if name.startswith("modelpack.")]
+        assert set(modelpack.__all__) <= set(dir(modelpack))
+        modelpack.pull
+        loaded = {name.split(".")[1] for name in sys.modules if name.startswith("modelpack.")}
+        assert not loaded & {"attest", "scan", "pack", "serve", "stage"}, loaded
+        import modelpack.attest, modelpack.pack, modelpack.unpack
+        assert all(callable(verb) for verb in (modelpack.attest, modelpack.pack, modelpack.unpack))
+        assert not hasattr(modelpack, "nothing")
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", SIGNATURES)

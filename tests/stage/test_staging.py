@@ -14,12 +14,14 @@ from modelpack.oci import Kind
 from modelpack.stage import Arrangement, Cache, Depth, Form, Receipt, Request, rollback
 from modelpack.store import Event, MemoryStore
 from modelpack.unpack import Selection
-from tests.stage.models import content, read_at_once, staged
+from tests.stage.models import content, staged
+from tests.stage.reader import Reader, as_text
 from tests.unpack.models import archive, compress, model, raw, simple, tar, tar_of
 from tests.unpack.models import member as tar_member
 
 FILES = {"config.json": b"{}", "model.safetensors": b"w" * 5000, "sub/deep/a.txt": b"a"}
 CHANGED = "was changed, added or removed"
+LOOPS = 1000
 
 
 def test_a_model_is_staged_and_found(tmp_path: Path) -> None:
@@ -238,30 +240,15 @@ def test_readers_of_the_name_never_see_a_mix(tmp_path: Path) -> None:
     manifests = [model(store, *(raw(store, name, data) for name, data in files.items())) for files in versions]
     for manifest in manifests:
         staged(tmp_path, store, manifest)
-    stop = threading.Event()
-    seen: list[dict[str, bytes]] = []
-
-    def read() -> None:
-        while not stop.is_set():
-            seen.append(read_at_once(tmp_path / "current"))
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    try:
-        for number in range(200):
-            if number % 3:
-                staged(tmp_path, store, manifests[number % 2])
-            else:
-                rollback(Cache(tmp_path))
-    finally:
-        stop.set()
-        for reader in readers:
-            reader.join()
-    assert len(seen) > 200
-    assert all(one in versions for one in seen)
-    assert versions[0] in seen
-    assert versions[1] in seen
+    reader = Reader(tmp_path / "current")
+    for number in range(LOOPS):
+        if number % 3 == 0:
+            staged(tmp_path, store, manifests[number % 2])
+        else:
+            rollback(Cache(tmp_path))
+    seen = reader.seen()
+    assert set(seen) == {as_text(files) for files in versions}
+    assert sum(seen.values()) > LOOPS
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EXDEV, errno.EMLINK])

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from modelpack.store import each
-from modelpack.store.workers import CROWD, SMALL
+from modelpack.store.workers import CROWD, FIRST, SMALL
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 2, 50])
@@ -86,3 +86,27 @@ def test_small_items_go_first_and_many_at_a_time() -> None:
     assert most[False] == 2
     assert 2 < most[True] <= 2 * CROWD
     assert order[:16] == [True] * 16
+
+
+def test_a_crowd_that_does_not_wait_stays_small() -> None:
+    running: set[int] = set()
+    most: list[int] = []
+    lock = threading.Lock()
+
+    def work(number: int) -> None:
+        with lock:
+            running.add(number)
+            most.append(len(running))
+        end = time.thread_time() + 0.003
+        while time.thread_time() < end:
+            pass
+        with lock:
+            running.remove(number)
+
+    each(work, range(100), 8, size=lambda _: 0)
+    assert max(most) <= FIRST
+
+
+def test_a_crowd_that_waits_grows_to_its_full_size() -> None:
+    together = threading.Barrier(4 * CROWD)
+    assert each(lambda _: together.wait(10) >= 0, range(4 * CROWD), 4, size=lambda _: 0) == [True] * 4 * CROWD

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from modelpack.errors import DocumentError
+from modelpack.errors import DocumentError, InputError
 from modelpack.oci import Digest, loads_object
 from modelpack.oci.fields import Fields
 from modelpack.trust import BUNDLE, Bundle, Envelope, Form, PrivateKey, Statement
@@ -290,3 +291,9 @@ def test_what_cosign_wrote_is_what_we_write() -> None:
     assert loaded.public_key.pem == (FIXTURES / "cosign" / "cosign.pub").read_bytes()
     assert loaded.public_key.accepts(bundle.seal.signature, bundle.seal.message)
     assert not key().public_key.accepts(bundle.seal.signature, bundle.seal.message)
+
+
+@pytest.mark.parametrize("value", [datetime(2026, 1, 31, tzinfo=UTC), float("nan"), "\ud800", {1, 2}])
+def test_a_predicate_that_json_cannot_say(value: Any) -> None:
+    with pytest.raises(InputError, match="not JSON"):
+        Statement.build("https://example.com/t/v1", {"value": value}, Digest.of(b"x"))

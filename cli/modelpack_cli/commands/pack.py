@@ -218,12 +218,11 @@ def _fields(texts: list[str]) -> dict[str, Any]:
 def _layout(texts: list[str], *, bundle: bool) -> Layout:
     from modelpack import InputError, Kind, Layout
     from modelpack.oci import Codec
-    from modelpack.oci.mediatypes import kind_named
 
     codecs: dict[Kind, Codec] = {}
     for text in texts:
         name, _, codec = text.rpartition("=")
         if codec not in list(Codec):
             raise InputError(f"{codec!r} is not a way to store a layer", hint=f"there is: {', '.join(Codec)}")
-        codecs |= dict.fromkeys([kind_named(name)] if name else Kind, Codec(codec))
+        codecs |= dict.fromkeys([Kind.named(name)] if name else Kind, Codec(codec))
     return Layout(codecs, bundle)

@@ -19,6 +19,9 @@ Rows: TypeAlias = Callable[[str, tuple[Any, ...]], Iterator[Any]]
 MAX_NAMES = 1000
 """Names (repositories, tags, URLs) by which one manifest may be meant."""
 
+DESCENT = "MP090"
+"""The rule that asks for descent: what it lacks is not known here either."""
+
 _EDGE = "place, digest, role, name, uri, [commit], ancestor, relation, source"
 _FIRST = f"SELECT {_EDGE}, min(number) FROM ancestors WHERE {{}} GROUP BY place, digest ORDER BY place, digest"  # noqa: S608  # constants
 """Of an artifact that says the same several times, the first: SQLite takes the other columns from the line of the minimum."""
@@ -74,8 +77,10 @@ class Graph:
             yield from self._edges(*below)
 
     def containers(self, digest: str) -> Iterator[Edge]:
-        """Indexes through which a manifest was found: who uses them uses it."""
-        query = "SELECT DISTINCT place, parent FROM artifacts WHERE digest = ? AND parent <> '' ORDER BY 1, 2"
+        """Indexes that list a manifest: who uses them uses it."""
+        query = """
+            SELECT place, digest FROM members
+            WHERE place IN (SELECT place FROM artifacts WHERE digest = ?1) AND member = ?1 ORDER BY 1, 2"""
         for place, parent in self._rows(query, (digest,)):
             said = Ancestor("member", "", f"oci://{place}@{digest}", "", Digest.parse(digest), "contains", (), "index")
             yield Edge(place, parent, said)
@@ -103,9 +108,10 @@ class Graph:
         return [str(row[0]) for row in self._rows(query, (place,))]
 
     def members(self, digest: str) -> list[str]:
-        """Manifests that were found through an index."""
-        query = """SELECT DISTINCT digest FROM artifacts WHERE parent = ?1
-            AND place IN (SELECT place FROM artifacts WHERE digest = ?1) ORDER BY 1"""
+        """Manifests that an index lists."""
+        query = """
+            SELECT DISTINCT member FROM members
+            WHERE place IN (SELECT place FROM artifacts WHERE digest = ?1) AND digest = ?1 ORDER BY 1"""
         return [str(row[0]) for row in self._rows(query, (digest,))]
 
     def tagged(self, place: str, tag: str) -> str:
@@ -128,6 +134,14 @@ class Graph:
     def places(self, digest: str) -> list[str]:
         """Repositories that have, or had, a manifest."""
         return [str(row[0]) for row in self._rows("SELECT place FROM artifacts WHERE digest = ? ORDER BY 1", (digest,))]
+
+    def unread(self) -> int:
+        """How many artifacts there are of which it is not known what they were made from: their files could not be read."""
+        query = """
+            SELECT count(*) FROM artifacts WHERE gone = 0 AND EXISTS (
+                SELECT 1 FROM json_each(facts, '$.unchecked') AS one, json_each(one.value, '$.rules') AS rule
+                WHERE rule.value = ?)"""
+        return int(next(self._rows(query, (DESCENT,)))[0])
 
     def above(self, place: str, digest: str) -> list[Ancestor]:
         """What one artifact says that it was made from, each once."""

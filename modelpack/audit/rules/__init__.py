@@ -13,7 +13,19 @@
     rules = default() + [MyRule()]
 """
 
+from modelpack.audit.rules.pinning import PinnedWorkloads
 from modelpack.audit.rules.rule import ArtifactCheck, EstateRule, EstateWideCheck, Hit, Rule
 from modelpack.audit.rules.table import GROUP, default, installed, rule
 
-__all__ = ["GROUP", "ArtifactCheck", "EstateRule", "EstateWideCheck", "Hit", "Rule", "default", "installed", "rule"]
+__all__ = [
+    "GROUP",
+    "ArtifactCheck",
+    "EstateRule",
+    "EstateWideCheck",
+    "Hit",
+    "PinnedWorkloads",
+    "Rule",
+    "default",
+    "installed",
+    "rule",
+]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import metadata
 
-from modelpack.audit.rules.checks import RULES
+from modelpack.audit.rules.checks import RULES as CHECKS
+from modelpack.audit.rules.pinning import PinnedWorkloads
 from modelpack.audit.rules.rule import Rule
 from modelpack.errors import InputError
+
+RULES: tuple[Rule, ...] = (*CHECKS, PinnedWorkloads())
 
 GROUP = "modelpack.rules"
 """The entry-point group of other packages' rules: each entry is a rule, or several, or a function that returns them."""

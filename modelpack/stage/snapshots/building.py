@@ -55,6 +55,7 @@ class Build:
     _staging: Staging = field(init=False)
     _stopped: threading.Event = field(init=False, default_factory=threading.Event)
     _records: dict[str, tuple[Digest, str]] = field(init=False, default_factory=dict)
+    _paths: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Choose where to work. Runs on other machines never share it: their locks may not reach here."""
@@ -141,7 +142,7 @@ class Build:
         self.fetched = sum({entry.descriptor.digest: entry.size for entry in wanted}.values())
         with os_errors(self.cache.root):
             unique = {entry.descriptor.digest: entry.descriptor for entry in wanted}
-            here = sum(map(self._staging.arrived, unique.values()))
+            here = self._staging.arrived(unique.values())
         self.admit(max(0, self.fetched - here), len(wanted))
 
     def _fetch(self, missing: list[LayerEntry], archives: list[LayerEntry], sieve: Sieve, claims: Claims) -> None:
@@ -202,11 +203,13 @@ class Build:
         return target
 
     def _note(self, path: str, digest: Digest, layer: str) -> None:
+        self._paths.append(path)
         self._records[self.arrangement.path(self.manifest.descriptor.digest, path)] = (digest, layer)
 
     def _finished(self) -> tuple[FileRecord, ...]:
         with os_errors(self.tree):
-            for path, data in self.arrangement.extras(self.manifest.descriptor.digest).items():
+            extras = self.arrangement.extras(self.manifest.descriptor.digest, frozenset(self._paths))
+            for path, data in extras.items():
                 target = self.tree / path
                 target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 target.write_bytes(data)

@@ -109,6 +109,10 @@ class Client:
         """Close idle connections."""
         self._transport.close()
 
+    def reopen(self) -> None:
+        """Keep connections again, after :meth:`close`."""
+        self._transport.reopen()
+
     def _retry(self, request: Request, take: Callable[[Response], Result]) -> Result:
         attempts = self.retries if request.repeatable else 1
         attempt = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
+from typing import Self
 from urllib.parse import quote
 
 from modelpack.errors import DigestMismatch, InvalidDigest, NotFound, UnsupportedFormat
@@ -153,8 +154,13 @@ class RegistryStore(Store):
         self._keep(descriptor.digest, raw)
 
     def close(self) -> None:
-        """Close idle connections of the registry."""
+        """Close idle connections of the registry, and keep none until the store is entered again."""
         self.registry.close()
+
+    def __enter__(self) -> Self:
+        """The store itself. It may have been closed before, as that of a :class:`modelpack.Verified` is."""
+        self.registry.reopen()
+        return self
 
     def _open(self, descriptor: Descriptor, offset: int) -> Stream:
         with self._lock:

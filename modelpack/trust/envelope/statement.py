@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from modelpack.errors import InputError
 from modelpack.oci import Digest, JSONObject, dumps, loads_object
 from modelpack.oci.fields import Fields
 from modelpack.trust.envelope.dsse import only
@@ -61,7 +62,7 @@ class Statement:
         annotations: Mapping[str, str] | None = None,
     ) -> Self:
         """Write a statement about one digest. cosign leaves the name out where it signs, and puts annotations to the subject;
-        OMS and sigstore-python want a name.
+        OMS and sigstore-python want a name. Raises InputError for a predicate that JSON cannot say.
         """
         about: JSONObject = {"name": name} if name else {}
         about["digest"] = {subject.algorithm: subject.hex}
@@ -73,7 +74,11 @@ class Statement:
             "predicateType": predicate_type,
             "predicate": predicate,
         }
-        return cls.parse(dumps(document))
+        try:
+            raw = dumps(document)
+        except (TypeError, ValueError) as error:  # a date, not-a-number, half a surrogate pair
+            raise InputError(f"the predicate is not JSON: {error}") from None
+        return cls.parse(raw)
 
     def is_about(self, digest: Digest) -> bool:
         """Whether a digest is among the subjects'."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelpack.audit.facts import Ancestor, Artifact, Sort
+from modelpack.audit.facts import Ancestor, Artifact, Sort, Unchecked
 from modelpack.audit.findings import Subject
 from modelpack.audit.lineage import Asked, Descent, Graph, descent
 from modelpack.audit.state import State
@@ -51,15 +51,29 @@ class Estate:
         self.state = state
         self.now = 1000.0
 
-    def add(self, name: str, *said: Ancestor, where: str = "", tag: str = "v1", parent: str = "") -> Digest:
-        """An artifact, with a tag in a repository of its own name."""
+    def add(
+        self,
+        name: str,
+        *said: Ancestor,
+        where: str = "",
+        tag: str = "v1",
+        members: tuple[str, ...] = (),
+        unread: str = "",
+    ) -> Digest:
+        """An artifact, with a tag in a repository of its own name; ``unread`` is a rule that lacks something."""
         here, found = place(where or name), digest(name)
         if tag:
             tags = dict(self.state.tags(here)) | {tag: Descriptor(MANIFEST, found, 1)}
             self.state.list_place(here, tags, self.now)
         self.state.keep(
-            Artifact(Subject(here, found), Sort.MODEL, ancestors=said),
-            parent=str(digest(parent)) if parent else "",
+            Artifact(
+                Subject(here, found),
+                Sort.MODEL,
+                ancestors=said,
+                members=tuple(map(digest, members)),
+                unchecked=(Unchecked("files", "x", ("MP001", unread)),) if unread else (),
+            ),
+            parent="",
             fingerprint="f",
             collected=self.now,
             judged=self.now,

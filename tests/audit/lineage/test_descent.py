@@ -173,9 +173,9 @@ def test_copies_of_one_manifest(here: Estate) -> None:
 
 def test_indexes(here: Estate) -> None:
     """Who uses an index uses what is in it; a recalled index recalls what it lists. Its other members are not concerned."""
-    here.add("index")
-    here.add("member", base("root"), where="index", tag="", parent="index")
-    here.add("sibling", where="index", tag="", parent="index")
+    here.add("index", members=("member", "sibling"))
+    here.add("member", base("root"), where="index", tag="")
+    here.add("sibling", where="index", tag="")
     here.add("user", base("index"))
     here.add("sibling-user", base("sibling"))
     told = here.ask(str(digest("root"))).found
@@ -185,6 +185,13 @@ def test_indexes(here: Estate) -> None:
         (digest("user"), "finetune"),
     ]
     assert sorted(here.told(str(digest("index")))) == ["index", "sibling-user", "user"]
+
+
+def test_artifacts_that_could_not_be_read(here: Estate) -> None:
+    here.add("a", unread="MP090")
+    here.add("b", unread="MP033")
+    here.add("c")
+    assert Graph(here.state.rows).unread() == 1
 
 
 def test_what_is_gone_still_leads_on(here: Estate) -> None:

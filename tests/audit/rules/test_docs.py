@@ -32,6 +32,7 @@ SUBJECTS = {
     "10": "Housekeeping",
     "11": "Annotations and names",
     "12": "The policy itself",
+    "13": "Workloads",
 }
 
 

@@ -56,7 +56,7 @@ def test_rules_over_the_estate_say_nothing_of_one() -> None:
     from tests.audit.rules.artifacts import NOW, Listed, clean, estate_hits
 
     wide = {one.id for one in default() if isinstance(one, EstateRule)}
-    assert wide == {"MP082", "MP083", "MP090", "MP091", "MP092", "MP103", "MP120"}
+    assert wide == {"MP082", "MP083", "MP090", "MP091", "MP092", "MP103", "MP120", "MP130"}
     assert estate_hits(Listed((clean(),))) == {}
     assert NOW.tzinfo
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from modelpack_cli.commands.stage import keeping, staging
+from modelpack_cli.commands.stage import initializer, keeping, several, staging
 from modelpack_cli.options import Command, connects
 from modelpack_cli.trust import trusts
 
@@ -36,9 +36,12 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(cls=Staging, rich_markup_mode=None, help="Fill a node cache with a verified model.")
     group.command(_DEFAULT, cls=Default, hidden=True)(connects(trusts(staging.model)))
+    group.command("prefetch", cls=Command)(connects(trusts(several.prefetch)))
+    group.command("verify", cls=Command)(trusts(several.verify))
     group.command("gc", cls=Command)(keeping.gc)
     group.command("rollback", cls=Command)(keeping.rollback)
     group.command("status", cls=Command)(keeping.status)
     group.command("pin", cls=Command)(keeping.pin)
     group.command("lease", cls=Command)(keeping.lease)
+    group.command(initializer.NAME, cls=Command)(connects(trusts(initializer.initialize)))
     app.add_typer(group, name="stage")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from modelpack_cli.commands.stage.staging import CacheOption, NameOption
 from modelpack_cli.operations import as_pid_one
 from modelpack_cli.options import FormatOption, QuietOption
 from modelpack_cli.output import Format, as_json, counted, note, path, result, size, table
+
+if TYPE_CHECKING:
+    from modelpack.stage import Freed
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -28,19 +32,31 @@ def gc(
         float, typer.Option("--grace", metavar="HOURS", min=0, help="Leave loose blobs that are younger.")
     ] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    every: Annotated[
+        float | None, typer.Option("--every", metavar="SECONDS", min=0.1, help="Again and again, until SIGTERM.")
+    ] = None,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
 ) -> None:
     """Remove snapshots that no name, previous name, pin or lease uses, and blobs that no snapshot has."""
     from modelpack.stage import Cache, collect
 
-    freed = collect(
+    once = partial(
+        collect,
         Cache(to.absolute()),
-        max_bytes=_bytes(max_size) if max_size else None,
+        max_bytes=bytes_of(max_size) if max_size else None,
         max_age=None if max_age is None else max_age * 3600,
         grace=grace * 3600,
         dry_run=dry_run,
     )
+    with as_pid_one():
+        _freed(once(), output, dry_run=dry_run, quiet=quiet)
+        while every is not None:
+            threading.Event().wait(every)
+            _freed(once(), output, dry_run=dry_run, quiet=quiet)
+
+
+def _freed(freed: tuple[Freed, ...], output: Format, *, dry_run: bool, quiet: bool) -> None:
     total = sum(item.size for item in freed)
     if output is Format.JSON:
         removed = [{"path": str(item.path), "kind": item.kind, "size": item.size} for item in freed]
@@ -137,7 +153,8 @@ def lease(
             renew(cache, owner)
 
 
-def _bytes(text: str) -> int:
+def bytes_of(text: str) -> int:
+    """What ``--max-size`` means. Raises InputError."""
     from modelpack import InputError
 
     found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,3})?)([kMGT]?)", text)

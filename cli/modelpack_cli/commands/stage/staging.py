@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelpack_cli.operations import Outcome, as_pid_one, log_events, log_line
+from modelpack_cli.commands.stage.following import MetricsListenOption, Sight, begin, both, follow, listening
+from modelpack_cli.operations import Outcome, Terminated, as_pid_one, log_events, log_line
 from modelpack_cli.options import (
     ExcludeOption,
     FormatOption,
@@ -26,7 +27,7 @@ from modelpack_cli.trust import Trust
 
 if TYPE_CHECKING:
     from modelpack import Access, PolicyFile
-    from modelpack.stage import Depth, Staged
+    from modelpack.stage import Depth, Rank, Staged
     from modelpack.store import Observer
     from modelpack.trust import Policy
 
@@ -45,10 +46,25 @@ def model(
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     kind: KindOption = None,
-    layout: Annotated[str, typer.Option("--layout", metavar="LAYOUT", help="files, or hf-cache.")] = "files",
+    layout: Annotated[str, typer.Option("--layout", metavar="LAYOUT", help="files, hf-cache, or triton.")] = "files",
     hf_repo: Annotated[
         str, typer.Option("--hf-repo", metavar="ORG/NAME", help="With hf-cache; by default the end of the repository.")
     ] = "",
+    triton_model: Annotated[
+        str, typer.Option("--triton-model", metavar="NAME", help="With triton; by default the end of the repository.")
+    ] = "",
+    triton_version: Annotated[
+        int,
+        typer.Option(
+            "--triton-version", metavar="N", help="With triton; 0 if the model has folders of versions itself."
+        ),
+    ] = 1,
+    rank: Annotated[
+        int | None, typer.Option("--rank", metavar="N", help="Leave the parts of other ranks out; with --world-size.")
+    ] = None,
+    world_size: Annotated[
+        int | None, typer.Option("--world-size", metavar="M", help="How many ranks the model is cut for.")
+    ] = None,
     verify: Annotated[
         str, typer.Option("--verify", metavar="DEPTH", help="What a hit reads: receipt, sample or full.")
     ] = "receipt",
@@ -72,6 +88,21 @@ def model(
     metrics_file: Annotated[
         Path | None, typer.Option("--metrics-file", metavar="PATH", help="Prometheus text, for a textfile collector.")
     ] = None,
+    metrics_listen: MetricsListenOption = None,
+    following: Annotated[
+        bool, typer.Option("--watch", help="Go on: look every --interval seconds, and swap to what is accepted.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="With --watch: how often to look.")
+    ] = 60.0,
+    digest_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--digest-file",
+            metavar="PATH",
+            help="The version stands there: a digest, a tag or a reference to the same repository.",
+        ),
+    ] = None,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     progress: ProgressOption = Progress.AUTO,
@@ -79,41 +110,55 @@ def model(
     """Fill a node cache with a verified model; DIR/current then leads to its files.
 
     Signatures are verified each time, hits too. What is there and unchanged is not fetched again, and several that stage the
-    same model at once fetch it once. There are also stage gc, rollback, status, pin and lease.
+    same model at once fetch it once. With --watch it goes on, as a sidecar does. There are also stage prefetch, verify, gc,
+    rollback, status, pin, lease, and storage-initializer (for KServe).
 
     \b
     modelpack stage registry.example/ml/minilm:v1 --to /cache --key signer.pub
     modelpack stage registry.example/ml/minilm:v2 --to /cache --key signer.pub --include '*.safetensors'
     modelpack stage rollback --to /cache
     """
-    with as_pid_one(), _told(reference, termination_log, metrics_file, log) as outcome:
+    with as_pid_one(), told(reference, termination_log, metrics_file, log) as outcome:
         from modelpack import __version__
-        from modelpack.staging import arrangement, stage
+        from modelpack.staging import arrangement, stage, standing
 
-        policy = _policy(trust)
-        with _watch(log, progress, quiet=quiet) as observe:
-            staged = stage(
-                reference,
-                to,
-                policy=policy,
-                name=name,
-                include=include or (),
-                exclude=exclude or (),
-                kinds=kind or (),
-                arrangement=arrangement(layout, reference, hf_repo),
-                depth=_depth(verify),
-                lease=lease,
-                ttl=ttl,
-                pin=pin,
-                offline=offline,
-                tool=f"modelpack/{__version__}",
-                access=access.watched(observe),
+        sight = Sight(reference, digest_file, interval if following else 0.0)
+        sight.check(lease, ttl)
+        options: dict[str, Any] = {
+            "name": name,
+            "include": include or (),
+            "exclude": exclude or (),
+            "kinds": kind or (),
+            "arrangement": arrangement(layout, reference, hf_repo, model=triton_model, version=triton_version),
+            "rank": _rank(rank, world_size),
+            "depth": _depth(verify),
+            "lease": lease,
+            "ttl": ttl,
+            "pin": pin,
+            "tool": f"modelpack/{__version__}",
+        }
+
+        def once(wanted: str, trust: Trust) -> Staged:
+            outcome.metrics.begin()
+            with watched(log, progress, quiet=quiet) as observe:
+                observed = access.watched(both(observe, outcome.metrics.observe))
+                return stage(wanted, to, policy=policy_of(trust), offline=offline, access=observed, **options)
+
+        with listening(metrics_listen, outcome.metrics):
+            first = begin(
+                sight,
+                lambda wanted: once(wanted, trust),
+                lambda: standing(reference, to, policy=policy_of(trust), access=access, **options),
             )
-        outcome.staged(staged)
-    _report(staged, output, trusted=not trust.insecure, quiet=quiet or log == "json")
+            outcome.staged(first.staged)
+            if following:
+                _report(first.staged, output, trusted=not trust.insecure, quiet=quiet or log == "json")
+                follow(sight, first, lambda wanted: once(wanted, trust.now()), outcome, log)
+    _report(first.staged, output, trusted=not trust.insecure, quiet=quiet or log == "json")
 
 
-def _policy(trust: Trust) -> Policy | PolicyFile:
+def policy_of(trust: Trust) -> Policy | PolicyFile:
+    """What the options say. Raises InputError if they say nothing: to skip verification is spelled out."""
     if trust.policy is None:
         from modelpack import InputError
 
@@ -122,6 +167,15 @@ def _policy(trust: Trust) -> Policy | PolicyFile:
             hint="--key signer.pub or --policy policy.yaml; --insecure-skip-verify checks digests only",
         )
     return trust.policy
+
+
+def _rank(number: int | None, world: int | None) -> Rank | None:
+    from modelpack import InputError
+    from modelpack.stage import Rank
+
+    if (number is None) != (world is None):
+        raise InputError("--rank and --world-size go together")
+    return None if number is None or world is None else Rank(number, world)
 
 
 def _depth(text: str) -> Depth:
@@ -135,7 +189,8 @@ def _depth(text: str) -> Depth:
 
 
 @contextmanager
-def _watch(log: str, progress: Progress, *, quiet: bool) -> Iterator[Observer]:
+def watched(log: str, progress: Progress, *, quiet: bool) -> Iterator[Observer]:
+    """An observer that shows progress in the form wanted. Raises InputError."""
     if log not in _LOGS:
         from modelpack import InputError
 
@@ -148,17 +203,18 @@ def _watch(log: str, progress: Progress, *, quiet: bool) -> Iterator[Observer]:
 
 
 @contextmanager
-def _told(reference: str, termination: Path | None, metrics: Path | None, log: str) -> Iterator[Outcome]:
+def told(reference: str, termination: Path | None, metrics: Path | None, log: str) -> Iterator[Outcome]:
     """Whatever happens, it is told where a cluster looks."""
     chosen = termination or (TERMINATION if TERMINATION.exists() else None)
-    outcome = Outcome(reference, time.monotonic())
+    outcome = Outcome(reference, time.monotonic(), chosen, metrics)
     try:
         yield outcome
     except BaseException as error:
-        outcome.failed(error)
+        if not outcome.facts or not isinstance(error, Terminated):  # to be stopped while watching is no failure
+            outcome.failed(error)
         raise
     finally:
-        outcome.write(chosen, metrics)
+        outcome.write()
         if log == "json":
             log_line(outcome.line())
 
