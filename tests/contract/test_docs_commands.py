@@ -27,10 +27,10 @@ def shown(text: str) -> Iterator[str]:
 
 def in_examples() -> Iterator[tuple[str, str]]:
     """What the examples for clusters and CI start: arguments of containers, lines of workflows."""
-    for path in sorted((ROOT / "examples").rglob("*.y*ml")):
+    for path in sorted([*(ROOT / "examples").rglob("*.y*ml"), *(ROOT / "deploy").rglob("*.yaml")]):
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             for value in _members(document):
-                if isinstance(value.get("args"), list):
+                if isinstance(value.get("args"), list) and "/modelpack:" in str(value.get("image")):
                     yield path.name, shlex.join(["modelpack", *value["args"]])
                 yield from ((path.name, line) for line in shown(f"```sh\n{value.get('run', '')}\n```\n"))
 
@@ -65,7 +65,7 @@ def test_the_command_can_be_given(name: str, line: str) -> None:
 
 def test_the_check_itself() -> None:
     assert len(COMMANDS) > 30
-    assert {name for name, _ in COMMANDS} >= {"README.md", "cronjob.yaml", "workflow.yml"}
+    assert {name for name, _ in COMMANDS} >= {"README.md", "registry-cronjob.yaml", "audit.yml"}
     assert [
         *shown("```console\n$ modelpack ls x \\\n    -f json | jq  # y\nout\n```\n```python\nmodelpack x\n```\n")
     ] == ["modelpack ls x      -f json"]
