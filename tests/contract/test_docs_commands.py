@@ -31,7 +31,9 @@ def in_examples() -> Iterator[tuple[str, str]]:
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             for value in _members(document):
                 if isinstance(value.get("args"), list) and "/modelpack:" in str(value.get("image")):
-                    yield path.name, shlex.join(["modelpack", *value["args"]])
+                    # Kubernetes puts values for $(NAME); some of them are numbers.
+                    arguments = [re.sub(r"\$\(\w+\)", "1", str(argument)) for argument in value["args"]]
+                    yield path.name, shlex.join(["modelpack", *arguments])
                 yield from ((path.name, line) for line in shown(f"```sh\n{value.get('run', '')}\n```\n"))
 
 
