@@ -12,6 +12,7 @@ from modelpack.errors import InputError, InvalidReference, ModelPackError, NoSig
 from modelpack.oci import Digest
 from modelpack.stage import Change, Follower, Staged
 from modelpack.staging import completed, stage, standing
+from modelpack.trusting import verify_at
 from tests.real.registries import Registry
 
 ACCESS = Access(HttpOptions(plain_http=True))
@@ -178,7 +179,7 @@ def test_a_tag_that_moves_after_the_verification_changes_nothing(
     signer: PrivateKey, publish: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was verified is what is fetched: the tag is not asked a second time."""
-    reference, real = publish(signer, '{"a": 1}'), staging.verify_at
+    reference, real = publish(signer, '{"a": 1}'), verify_at
 
     def verify_and_move(*arguments: Any) -> Any:
         verified = real(*arguments)
