@@ -1,5 +1,6 @@
 # make test    everything that a change must pass      make demo   the tour in examples/demo.sh
 # make lint    the part of it that reads the code      make clean  remove what these made
+# make image   the container image (Debian 12 as root, with buildah; IMAGE=name:tag); deploy/image/build says how
 # make bench   transfers, ours and other clients' (an hour; BENCH=--quick takes minutes, BENCH=--help has the options)
 #
 # Needs Python 3.11 or newer and nothing else: PYTHON=python3.12 make test. Tests that need more (real registries, other
@@ -9,10 +10,11 @@ PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev,hub,keyless
 BENCH ?=
+IMAGE ?= localhost/modelpack
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test lint demo bench clean
+.PHONY: test lint demo bench image clean
 
 test: lint
 	@$(BIN)/pytest -rs --cov --cov-report= --cov-report=term-missing:skip-covered --cov-fail-under=95
@@ -30,8 +32,11 @@ demo: $(INSTALLED)
 bench: $(INSTALLED)
 	@MODELPACK_TEST_TOOLS="$${MODELPACK_TEST_TOOLS:-$(abspath .peers)}" $(BIN)/python -m bench.transfer $(BENCH)
 
+image: $(INSTALLED)
+	@deploy/image/build $(IMAGE)
+
 clean:
-	rm -rf $(VENV) .demo bench/.work .peers build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .image bench/.work .peers build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modelpack import attest, inspection
 from modelpack.access import Access, local_name, resolve
-from modelpack.attest import Inventory, Lineage, Run
-from modelpack.attesting import attest_model
-from modelpack.errors import InputError, InvalidReference, NotFound
-from modelpack.inspection import Inspection, model_manifest, read_config
-from modelpack.kinds import kind_named
+from modelpack.errors import InputError, InvalidReference
+from modelpack.inspection import model_manifest, read_config
 from modelpack.oci import Descriptor, Digest, Index, Kind, Reference, is_attachment_name
-from modelpack.pack import Packed
 from modelpack.store import (
     Copied,
     Credential,
@@ -30,10 +25,13 @@ from modelpack.store import (
 from modelpack.store import (
     copy as copy_graph,
 )
-from modelpack.trust import Policy, PolicyFile, Signer, Verified
-from modelpack.trusting import model_signature, sign, verify_at
 from modelpack.unpack import EVERYTHING, Selection, Unpacked
 from modelpack.unpack import unpack as unpack_graph
+
+if TYPE_CHECKING:  # what not every verb needs is loaded by those that do
+    from modelpack.attest import Run
+    from modelpack.pack import Packed
+    from modelpack.trust import Policy, PolicyFile, Signer, Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,8 @@ def push(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    if provenance is None and isinstance(model, Packed) and isinstance(model.provenance, Run):
-        provenance = model.provenance
+    packed = None if isinstance(model, tuple) else model
+    provenance = provenance or _made_by(packed)
     if provenance is not None and signer is None:
         raise InputError("provenance that nobody signs proves nothing", hint="give a signer as well")
     if isinstance(model, tuple):
@@ -75,12 +73,24 @@ def push(
         source, descriptor = model.store, model.descriptor
     copied = _copy(source, descriptor, where, access, attachments=attachments)
     if signer is not None:
-        files = model.files if isinstance(model, Packed) else None
+        from modelpack.trusting import sign
+
+        files = packed.files if packed else None
         exactly = str(where.pinned(descriptor.digest))  # so that nobody moves the tag in between
         sign(exactly, signer, files=files, access=access)
         if provenance is not None:
+            from modelpack.attesting import attest_model
+
             attest_model(exactly, signer, provenance=provenance.provenance, access=access)
     return copied
+
+
+def _made_by(packed: Packed | None) -> Run | None:
+    if packed is None or packed.provenance is None:
+        return None
+    from modelpack.attest import Run
+
+    return packed.provenance if isinstance(packed.provenance, Run) else None
 
 
 def copy(
@@ -102,6 +112,8 @@ def copy(
         target_reference = Reference.parse(target)
         descriptor = resolve(store, where)
         if policy is not None:
+            from modelpack.trusting import verify_at
+
             verify_at(store, descriptor, where, policy, access)
         return _copy(store, descriptor, target_reference, access, attachments=attachments)
 
@@ -123,6 +135,8 @@ def fetch(
     with access.open(where) as store:
         descriptor = resolve(store, where)
         if policy is not None:
+            from modelpack.trusting import verify_at
+
             verify_at(store, descriptor, where, policy, access)
         names = (_kept_as(where),)
         return copy_graph(
@@ -146,6 +160,8 @@ def pull(
     The tag is resolved once, and what satisfies the ``policy`` is what is unpacked; ``InsecureAcceptAnything()`` checks only
     that content matches its digest. The other arguments are those of :func:`unpack`; raises as that and :func:`verify`.
     """
+    from modelpack.trusting import verify_at
+
     access = access or Access()
     where = Reference.parse(reference)
     with access.open(where) as store:
@@ -171,8 +187,10 @@ def unpack(
 
     Raises as :func:`push`, and DigestMismatch, SizeMismatch, UnsafePath, DocumentError, NoSpace, InputError.
     """
+    from modelpack.trusting import model_signature
+
     access = access or Access()
-    selection = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
+    selection = Selection(tuple(include), tuple(exclude), frozenset(map(Kind.named, kinds)))
     with verified.store as store:
         manifest = model_manifest(store, verified.descriptor)
         config = read_config(store, manifest)
@@ -190,60 +208,6 @@ def unpack(
             # It covers all files: beside some of them it would not verify.
             besides=model_signature(verified, manifest) if selection == EVERYTHING else (),
         )
-
-
-def inspect(
-    reference: str, *, local: LayoutStore | None = None, tensors: bool = False, access: Access | None = None
-) -> tuple[Inspection, str]:
-    """Look at a model without moving its weights: in a local store if it is there, else where the reference says.
-
-    Comes with the word ``"local store"``, ``"layout"`` or ``"registry"``. Raises as :func:`push`, DocumentError,
-    UnsupportedFormat.
-    """
-    access = access or Access()
-    with _finding(reference, local, access) as (store, descriptor, place):
-        return inspection.inspect(store, descriptor, tensors=tensors, jobs=access.jobs), place
-
-
-def inventory(
-    reference: str, *, local: LayoutStore | None = None, access: Access | None = None
-) -> tuple[Inventory, str]:
-    """List what is in a model and what it was made from (:func:`modelpack.attest.inventory`), found as by :func:`inspect`."""
-    access = access or Access()
-    with _finding(reference, local, access) as (store, descriptor, place):
-        return attest.inventory(store, descriptor, reference=reference, jobs=access.jobs), place
-
-
-def lineage(reference: str, *, depth: int = 8, access: Access | None = None) -> Lineage:
-    """The tree of a model's declared ancestors (:func:`modelpack.attest.lineage`).
-
-    Only the model's own registry is asked: what a model says of itself must not choose whom we talk to.
-    """
-    access = access or Access()
-    where = Reference.parse(reference)
-
-    def opener(ancestor: Reference) -> Store:
-        if (ancestor.registry, ancestor.layout) != (where.registry, where.layout):
-            raise NotFound("in another registry, which is not asked")
-        return access.open(ancestor)
-
-    return attest.lineage(opener, where, depth=depth)
-
-
-@contextmanager
-def _finding(reference: str, local: LayoutStore | None, access: Access) -> Iterator[tuple[Store, Descriptor, str]]:
-    """The store that has a model, the model, and a word for the store."""
-    where = Reference.parse(reference)
-    if local is not None and not where.layout:
-        try:
-            descriptor = local.resolve(local_name(where))
-        except NotFound:
-            pass
-        else:
-            yield local, descriptor, "local store"
-            return
-    with access.open(where) as store:
-        yield store, resolve(store, where), "layout" if where.layout else "registry"
 
 
 def list_models(store: LayoutStore) -> tuple[Listed, ...]:

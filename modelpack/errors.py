@@ -120,11 +120,14 @@ class NoSpace(StoreError):
 
 
 class VerificationError(ModelPackError):
-    """Nobody who is trusted vouches for it. ``evidence`` is what was found and judged, for who wants to tell more."""
+    """Nobody who is trusted vouches for it. ``evidence`` is what was found and judged, for who wants to tell more; ``cause`` is
+    a word for why, where that makes a difference for what to do (:class:`modelpack.trust.Cause`).
+    """
 
-    def __init__(self, message: str, *, hint: str = "", evidence: object = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", evidence: object = None, cause: str = "") -> None:
         super().__init__(message, hint=hint)
         self.evidence = evidence
+        self.cause = cause
 
 
 class NoSignature(VerificationError):

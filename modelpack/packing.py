@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelpack.access import Access
-from modelpack.attest import Run
 from modelpack.errors import InputError
-from modelpack.kinds import kind_named
 from modelpack.oci import Kind, ModelConfig, Reference
 from modelpack.pack import Layout, Packed, Plan, execute, plan
 from modelpack.pack.hub import ENDPOINT, Snapshot, check_lfs, fetch_snapshot, parse_hub
 from modelpack.pack.metadata import Inferred, apply_overrides, infer
 from modelpack.store import MemoryStore, Store
+
+if TYPE_CHECKING:
+    from modelpack.attest import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def prepare(
         modelfile=modelfile,
         kitfile=kitfile,
         layout=layout,
-        kinds={glob: kind_named(name) for glob, name in (kinds or {}).items()},
+        kinds={glob: Kind.named(name) for glob, name in (kinds or {}).items()},
         follow_links=follow_links,
     )
     inferred = infer(decided.entries, folder.absolute())

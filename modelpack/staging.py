@@ -10,7 +10,6 @@ from typing import Any
 from modelpack.access import Access, resolve
 from modelpack.errors import InputError, ModelPackError, NotFound
 from modelpack.inspection import model_manifest, read_config
-from modelpack.kinds import kind_named
 from modelpack.oci import Digest, Kind, Reference
 from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Rank, Receipt, Request, Staged, target
 from modelpack.stage import deliver as deliver_files
@@ -53,7 +52,7 @@ def stage(
     where = Reference.parse(reference)
     folder = Cache(Path(cache).absolute())
     apart = rank.excluded if rank else ()
-    chosen = Selection(tuple(include), (*exclude, *apart), frozenset(map(kind_named, kinds)))
+    chosen = Selection(tuple(include), (*exclude, *apart), frozenset(map(Kind.named, kinds)))
     request = Request(name, chosen, arrangement, depth, lease, ttl, pin, offline, max_bytes)
     if offline:
         folder.check()
@@ -86,7 +85,7 @@ def deliver(
     """
     access = access or Access()
     where = Reference.parse(reference)
-    chosen = Selection(tuple(include), tuple(exclude), frozenset(map(kind_named, kinds)))
+    chosen = Selection(tuple(include), tuple(exclude), frozenset(map(Kind.named, kinds)))
     with access.open(where) as store:
         verified = verify_at(store, resolve(store, where), where, policy, access)
         manifest = model_manifest(store, verified.descriptor)

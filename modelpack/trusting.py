@@ -285,10 +285,11 @@ def model_signature(verified: Verified, manifest: Manifest) -> tuple[LayerEntry,
     """The verified OpenSSF Model Signing bundle of a model, as one more file to unpack; nothing if it has none, or if a file of
     its own has the name.
     """
-    names = {entry.path for entry in contents(manifest)}
     for one in verified.evidence.verified(SignatureKind.MODEL):
         # The very layer that was verified: its manifest may have others.
-        if one.blob is not None and one.format == "bundle" and MODEL_SIGNATURE not in names:
+        if one.blob is not None and one.format == "bundle":
+            if any(entry.path == MODEL_SIGNATURE for entry in contents(manifest)):
+                break
             return (LayerEntry(MODEL_SIGNATURE, Kind.DOC, Codec.RAW, one.blob.size, one.blob),)
     return ()
 

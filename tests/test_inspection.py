@@ -9,7 +9,7 @@ import pytest
 
 import modelpack
 from modelpack.errors import DocumentError, NotFound, SizeMismatch, UnsupportedFormat
-from modelpack.inspection import inspect, model_manifest, read_config
+from modelpack.inspection import look_at, model_manifest, read_config
 from modelpack.oci import Descriptor, Kind, Manifest
 from modelpack.oci.mediatypes import FILEPATH, MODEL_CONFIG, MODEL_MANIFEST
 from modelpack.store import BytesSource, LayoutStore, MemoryStore, Ranged, Store
@@ -37,7 +37,7 @@ def store() -> MemoryStore:
 
 def test_a_model(tmp_path: Path) -> None:
     packed = modelpack.pack(make_model(tmp_path / "tiny"), into=LayoutStore(tmp_path / "store"), title="A title")
-    found = inspect(packed.store, packed.descriptor, tensors=True)
+    found = look_at(packed.store, packed.descriptor, tensors=True)
     assert (found.descriptor, found.manifest, found.config) == (packed.descriptor, packed.manifest, packed.config)
     assert found.raw_config == packed.config.to_bytes()
     assert found.size == sum(size for _, size in found.kinds().values()) == 8553
@@ -70,7 +70,7 @@ def test_nothing_but_headers_is_read(tmp_path: Path) -> None:
     read: list[int] = []
     store = Watched()
     big = layer(store, "a.safetensors", safetensors({"w": ("F32", (250_000,))}))
-    found = inspect(store, put(store, b"{}", big), tensors=True)
+    found = look_at(store, put(store, b"{}", big), tensors=True)
     assert found.tensors["a.safetensors"].parameters == 250_000
     assert sum(read) < 70_000
 
@@ -78,7 +78,7 @@ def test_nothing_but_headers_is_read(tmp_path: Path) -> None:
 def test_archives_and_unknown_formats_have_no_tensors(store: MemoryStore) -> None:
     weights = safetensors({"w": ("F32", (1,))})
     layers = [layer(store, "a.safetensors", weights, "tar"), layer(store, "b.bin", b"?"), layer(store, "c.txt", b"")]
-    assert inspect(store, put(store, b"{}", *layers), tensors=True).tensors == {}
+    assert look_at(store, put(store, b"{}", *layers), tensors=True).tensors == {}
 
 
 def test_a_store_that_reads_no_ranges(store: MemoryStore) -> None:
@@ -92,20 +92,20 @@ def test_a_store_that_reads_no_ranges(store: MemoryStore) -> None:
     whole = Whole()
     assert not isinstance(whole, Ranged)
     described = put(store, b"{}", layer(store, "a.safetensors", safetensors({"w": ("F32", (1,))})))
-    assert inspect(whole, described, tensors=True).tensors == {}
+    assert look_at(whole, described, tensors=True).tensors == {}
 
 
 def test_a_damaged_header_names_its_file(store: MemoryStore) -> None:
     described = put(store, b"{}", layer(store, "good/a.safetensors", b"\xff" * 40))
-    assert inspect(store, described).files[0].path == "good/a.safetensors"
+    assert look_at(store, described).files[0].path == "good/a.safetensors"
     with pytest.raises(DocumentError, match=r"^good/a\.safetensors: "):
-        inspect(store, described, tensors=True)
+        look_at(store, described, tensors=True)
 
 
 def test_configurations_of_other_tools(store: MemoryStore) -> None:
     empty = Descriptor.of("application/vnd.oci.empty.v1+json", b"{}")
     store.push(empty, BytesSource(b"{}"))
-    found = inspect(store, put(store, empty))
+    found = look_at(store, put(store, empty))
     assert (found.config, found.raw_config, found.files) == (modelpack.ModelConfig(), b"", ())
     assert found.problems != ()
 
@@ -113,7 +113,7 @@ def test_configurations_of_other_tools(store: MemoryStore) -> None:
 @pytest.mark.parametrize("raw", [b"not JSON", b"[]", b'{"descriptor": 1}', b"", b"[" * 5000])
 def test_broken_configurations(raw: bytes, store: MemoryStore) -> None:
     described = put(store, raw, layer(store, "a.bin", b"1"))
-    found = inspect(store, described)
+    found = look_at(store, described)
     assert (found.config, found.raw_config) == (modelpack.ModelConfig(), raw)
     assert len(found.problems) >= 1
     assert read_config(store, found.manifest) == modelpack.ModelConfig()
@@ -121,7 +121,7 @@ def test_broken_configurations(raw: bytes, store: MemoryStore) -> None:
 
 def test_a_configuration_without_end(store: MemoryStore) -> None:
     with pytest.raises(SizeMismatch):
-        inspect(store, put(store, b" " * ((4 << 20) + 1)))
+        look_at(store, put(store, b" " * ((4 << 20) + 1)))
 
 
 def test_what_is_no_model(store: MemoryStore) -> None:
@@ -130,6 +130,6 @@ def test_what_is_no_model(store: MemoryStore) -> None:
     manifest = Manifest.build(artifact_type="", config=image, layers=(other,))
     described = store.push_bytes(manifest.descriptor.media_type, manifest.raw)
     with pytest.raises(UnsupportedFormat, match="not a ModelPack artifact"):
-        inspect(store, described)
+        look_at(store, described)
     with pytest.raises(NotFound):
         model_manifest(store, Descriptor.of(manifest.descriptor.media_type, b"nowhere"))

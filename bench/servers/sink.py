@@ -15,6 +15,7 @@ import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
+from urllib.parse import parse_qs
 
 _PIECE = 256 * 1024
 
@@ -66,7 +67,9 @@ class Sink(BaseHTTPRequestHandler):
             self._answer(201, Location=self.path, Docker_Content_Digest=_digest(body))
         else:
             self._swallow()
-            self._answer(201, Location=self.path.partition("?")[0])
+            path, _, query = self.path.partition("?")
+            # As all registries do that hash what they take, which this one does not.
+            self._answer(201, Location=path, Docker_Content_Digest=parse_qs(query).get("digest", [""])[0])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         """Say nothing."""

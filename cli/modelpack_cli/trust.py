@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from modelpack_cli import environment
-from modelpack_cli.options import TRUST, gathered
+from modelpack_cli.options import TRUST, Guard, gathered
 
 if TYPE_CHECKING:
     from modelpack import PolicyFile, PrivateKey, PublicKey
@@ -118,9 +118,9 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def trusts(command: Body) -> Body:
+def trusts(command: Body, guard: Guard | None = None) -> Body:
     """Give a command the options that say whom to trust; it receives them as one argument ``trust``."""
-    return gathered(command, "trust", _PARAMETERS, _readable_again)
+    return gathered(command, "trust", _PARAMETERS, _readable_again, guard)
 
 
 def from_variables(trust: Trust) -> Trust:
@@ -154,6 +154,17 @@ def from_variables(trust: Trust) -> Trust:
 def _readable_again(**chosen: Any) -> Trust:
     trust = _trust(**chosen)
     return trust if "-" in (chosen["key"] or ()) else replace(trust, again=lambda: _trust(**chosen))
+
+
+def audited(command: Body) -> Body:
+    """The same for an audit, whose ``--policy`` is another one: here the policy file is ``--trust``."""
+    chosen = {name: option for name, option in _PARAMETERS.items() if name not in ("policy", "insecure_skip_verify")}
+    file = _option("--trust", metavar="FILE", help="A trust policy: who must have signed what, by repository.")
+
+    def build(**options: Any) -> Trust:
+        return _trust(**options, insecure_skip_verify=False)
+
+    return gathered(command, "trust", {**chosen, "policy": (Annotated[Path | None, file], None)}, build)
 
 
 def _trust(

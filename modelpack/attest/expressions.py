@@ -1,8 +1,11 @@
-"""SPDX licence expressions (SPDX 2.3, annex D, and 3.0.1, annex B): whether one is well formed, and which licences it names."""
+"""SPDX licence expressions (SPDX 2.3, annex D, and 3.0.1, annex B): whether one is well formed, which licences it names, and
+whether somebody who accepts some licences can accept it.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from modelpack.oci.schema import schema_document
@@ -35,41 +38,69 @@ def licenses_in(expression: str) -> frozenset[str]:
     if expression.strip() in _SPECIAL:
         return frozenset()
     parser = _Parser(tokens)
-    parser.expression(0)
-    if parser.position != len(tokens):
-        raise ValueError(f"{tokens[parser.position][:60]!r} does not belong in a licence expression")
+    parser.whole()
     return frozenset(parser.found)
 
 
+def permits(expression: str, accepts: Callable[[str], bool]) -> bool:
+    """Whether an expression leaves a choice of which every licence is accepted: of ``A OR B`` one is enough, of ``A AND B`` both
+    are needed. ``accepts`` is asked for identifiers, and for ``A WITH B`` in one piece. Nobody accepts ``NONE``, ``NOASSERTION``.
+
+    Raises ValueError as :func:`licenses_in`.
+    """
+    if not licenses_in(expression):
+        return False
+    return _Parser(_TOKEN.findall(expression), accepts).whole()
+
+
 class _Parser:
-    def __init__(self, tokens: list[str]) -> None:
+    def __init__(self, tokens: list[str], accepts: Callable[[str], bool] = bool) -> None:
         self.tokens = tokens
         self.position = 0
         self.found: set[str] = set()
+        self.accepts = accepts
 
-    def expression(self, depth: int) -> None:
-        """Terms joined by AND and OR. Which binds closer does not matter for what is asked here."""
-        self._term(depth)
-        while self._peek() in ("AND", "OR"):
+    def whole(self) -> bool:
+        """Whether all of it is accepted; it must end where the expression ends."""
+        accepted = self.expression(0)
+        if self.position != len(self.tokens):
+            raise ValueError(f"{self.tokens[self.position][:60]!r} does not belong in a licence expression")
+        return accepted
+
+    def expression(self, depth: int) -> bool:
+        """Alternatives joined by OR, each of terms joined by AND, which binds closer."""
+        accepted = self._both(depth)
+        while self._peek() == "OR":
             self.position += 1
-            self._term(depth)
+            accepted = self._both(depth) or accepted
+        return accepted
 
-    def _term(self, depth: int) -> None:
+    def _both(self, depth: int) -> bool:
+        accepted = self._term(depth)
+        while self._peek() == "AND":
+            self.position += 1
+            accepted = self._term(depth) and accepted
+        return accepted
+
+    def _term(self, depth: int) -> bool:
         if depth > _MAX_DEPTH:
             raise ValueError(f"a licence expression nested deeper than {_MAX_DEPTH} levels")
         if self._peek() == "(":
             self.position += 1
-            self.expression(depth + 1)
+            accepted = self.expression(depth + 1)
             if self._peek() != ")":
                 raise ValueError("a parenthesis of a licence expression is not closed")
             self.position += 1
-            return
-        self.found.add(self._license())
+            return accepted
+        name = self._license()
+        self.found.add(name)
         if self._peek() == "WITH":
             self.position += 1
             exception = self._next()
             if not (is_listed(exception) or _EXCEPTION.fullmatch(exception)):
                 raise ValueError(f"{exception[:60]!r} is no licence exception of the SPDX list")
+            name = f"{name} WITH {exception}"
+        return self.accepts(name)
 
     def _license(self) -> str:
         name = self._next()

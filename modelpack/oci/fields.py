@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from modelpack.errors import DocumentError, InvalidDigest
 from modelpack.oci.digest import Digest
@@ -79,19 +79,31 @@ class Fields:
     def mapping(self, key: str) -> dict[str, str]:
         """An object of strings; empty if absent."""
         fields = self.object(key)
-        return {name: fields.text(name) for name in fields.value}
+        if any(type(value) is not str for value in fields.value.values()):
+            return {name: fields.text(name) for name in fields.value}
+        return cast("dict[str, str]", fields.value.copy())
 
     def object(self, key: str) -> Fields:
         """A nested object; empty if absent."""
         value = self.value.get(key)
-        return self._wrap({} if value is None else value, key)
+        if value is None:
+            return Fields({}, self.document, self.at(key))
+        if not isinstance(value, dict):
+            self.fail(key, "an object is required")
+        return Fields(value, self.document, self.at(key))
 
     def objects(self, key: str, *, limit: int) -> tuple[Fields, ...]:
         """An array of objects, at most ``limit``; empty if absent."""
         items = self._array(key)
         if len(items) > limit:
             self.fail(key, f"{len(items)} entries are more than the {limit} allowed")
-        return tuple(self._wrap(item, f"{key}[{index}]") for index, item in enumerate(items))
+        path = self.at(key)
+        return tuple(
+            Fields(item, self.document, f"{path}[{index}]")
+            if isinstance(item, dict)
+            else self.fail(f"{key}[{index}]", "an object is required")
+            for index, item in enumerate(items)
+        )
 
     def _array(self, key: str) -> list[JSON]:
         value = self.value.get(key)
@@ -100,8 +112,3 @@ class Fields:
         if not isinstance(value, list):
             self.fail(key, "an array is required")
         return value
-
-    def _wrap(self, value: JSON, key: str) -> Fields:
-        if not isinstance(value, dict):
-            self.fail(key, "an object is required")
-        return Fields(value, self.document, self.at(key))

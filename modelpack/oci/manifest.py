@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from modelpack.oci.descriptor import Descriptor
@@ -20,6 +21,8 @@ from modelpack.oci.strictjson import JSONObject, dumps, loads_object
 
 MAX_LAYERS = 20_000
 MAX_MANIFESTS = 20_000
+_LONG = 32 << 10
+"""Bytes from which parsed documents are remembered, the last two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,17 @@ class Index:
 
 
 def parse_document(raw: bytes, media_type: str, algorithm: str = "sha256") -> Manifest | Index:
-    """Read a manifest or an index, as its media type says."""
-    return (Index if media_type in INDEX_TYPES else Manifest).parse(raw, algorithm)
+    """Read a manifest or an index, as its media type says. Raises DocumentError."""
+    parse = _parse_long if len(raw) >= _LONG else _parse
+    return parse(raw, media_type in INDEX_TYPES, algorithm)
+
+
+def _parse(raw: bytes, is_index: bool, algorithm: str) -> Manifest | Index:  # noqa: FBT001  # a key of the cache
+    return (Index if is_index else Manifest).parse(raw, algorithm)
+
+
+_parse_long = lru_cache(maxsize=2)(_parse)
+"""One operation reads the same document several times; of thousands of layers that takes longer than moving them."""
 
 
 def _read(raw: bytes, name: str, media_types: frozenset[str], default: str) -> Fields:

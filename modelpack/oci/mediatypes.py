@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
+
+from modelpack.errors import InputError
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -49,6 +52,17 @@ class Kind(StrEnum):
     DOC = "doc"
     CODE = "code"
     DATASET = "dataset"
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The kind that people mean: ``weight.config``, or ``config`` for short. Raises InputError."""
+        try:
+            return cls(_SHORT.get(name, name))
+        except ValueError:
+            raise InputError(f"{name!r} is not a kind of file", hint=f"kinds are: {', '.join(cls)}") from None
+
+
+_SHORT = {"config": "weight.config", "weights": "weight", "docs": "doc", "datasets": "dataset"}
 
 
 class Codec(StrEnum):

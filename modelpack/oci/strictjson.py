@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import NoReturn, TypeAlias
 
 from modelpack.errors import DocumentError
@@ -21,9 +22,9 @@ MAX_DOCUMENT = 4 << 20
 
 MAX_DEPTH = 32
 _MAX_DIGITS = 40
-# Possessive, or a string of 50 MB costs gigabytes of backtracking; the end is optional, or `"\\"\\"…` costs quadratic time.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'{}[]"'))
+_OPENING = ord("[")
+_ALIKE = bytes.maketrans(b"{}", b"[]")
 _SURROGATE = re.compile(rb"\\u[dD][89abcdefABCDEF]")
 
 
@@ -65,12 +66,30 @@ def dumps(value: JSON) -> bytes:
 
 
 def _check_depth(data: bytes, document: str) -> None:
-    """Count brackets outside strings before the recursive parser sees them."""
+    """Count brackets outside strings before the recursive parser sees them.
+
+    Passes over all of it are in C, and few: a manifest of thousands of layers is read by everybody who moves it.
+    """
+    brackets = _outside_strings(data)
+    flat = brackets
+    for _ in range(MAX_DEPTH):  # each time the innermost level goes
+        flat = flat.replace(b"[]", b"")
+    if not flat:
+        return
     depth = 0
-    for bracket in _STRING.sub(b"", data).translate(None, delete=_NOT_BRACKETS):
-        depth += 1 if bracket in b"{[" else -1
+    for bracket in brackets:  # deeper, or not balanced: then the parser says so, if it is not too deep for it
+        depth += 1 if bracket == _OPENING else -1
         if depth > MAX_DEPTH:
             _refuse(document, f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _outside_strings(data: bytes) -> bytes:
+    """The brackets that are structure, square ones for all: right for as long as it is JSON, and there a parser stops."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    structure = data.translate(_ALIKE, _NOT_STRUCTURE)
+    # What stands between quotes is out. Two that are neighbours may go beforehand: nothing else changes sides by that.
+    return b"".join(structure.replace(b'""', b"").split(b'"')[::2])
 
 
 def _check_surrogates(data: bytes, value: JSON, document: str) -> None:
@@ -83,11 +102,11 @@ def _check_surrogates(data: bytes, value: JSON, document: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, JSON]], document: str) -> JSONObject:
-    result: JSONObject = {}
-    for key, value in pairs:
-        if key in result:
-            _refuse(document, f"the key {key[:80]!r} stands twice in one object")
-        result[key] = value
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        _refuse(document, f"the key {twice[:80]!r} stands twice in one object")
     return result
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modelpack.stage.cache import Cache, leases, names, pins, previous
 from modelpack.stage.cache.folders import children, is_key
+from modelpack.stage.offline import clear_evidence
 from modelpack.stage.snapshots import Receipt
 from modelpack.unpack.destination import os_errors, remove
 
@@ -20,7 +21,9 @@ _WORK = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Something that was removed, or would be: ``kind`` is ``snapshot``, ``blob`` or ``work``. Shared bytes count for blobs."""
+    """Something that was removed, or would be: ``kind`` is ``snapshot``, ``blob``, ``work`` or ``evidence``. Shared bytes
+    count for blobs.
+    """
 
     path: Path
     kind: str
@@ -44,7 +47,7 @@ def collect(
     now: float | None = None,
 ) -> tuple[Freed, ...]:
     """Remove unused snapshots, the oldest first: all, or only until the rest has no more than ``max_bytes``, or only those that
-    were published more than ``max_age`` seconds ago. Then blobs that no snapshot has.
+    were published more than ``max_age`` seconds ago. Then blobs that no snapshot has, and the evidence of models that are gone.
 
     Raises InputError, and removes nothing, if it cannot be said what is used.
     """
@@ -57,7 +60,9 @@ def collect(
         if dry_run or _remove(cache, key, now):
             removed.add(key)
             freed.append(Freed(cache.snapshot(key), "snapshot", 0))
-    return (*freed, *_blobs(cache, removed, now - grace, dry_run=dry_run), *_work(cache, now, dry_run=dry_run))
+    freed += _blobs(cache, removed, now - grace, dry_run=dry_run)
+    freed += _work(cache, now, dry_run=dry_run)
+    return (*freed, *_evidence(cache, removed, now, grace, dry_run=dry_run))
 
 
 def _chosen(cache: Cache, keep: frozenset[str], max_bytes: int | None, max_age: float | None, now: float) -> list[str]:
@@ -128,6 +133,15 @@ def _work(cache: Cache, now: float, *, dry_run: bool) -> list[Freed]:
         for item in freed if not dry_run else ():
             remove(item.path)
     return freed
+
+
+def _evidence(cache: Cache, removed: set[str], now: float, grace: float, *, dry_run: bool) -> list[Freed]:
+    """Manifests and signatures of which no snapshot is left, selections and layouts counted as one."""
+    here = {key.partition("-")[0] for key in cache.keys() if key not in removed}  # noqa: SIM118  # a method
+    coming = {key.partition("-")[0] for key in used(cache, now) - removed}
+    gone = clear_evidence(cache, here, coming, grace=grace, dry_run=dry_run)
+    place = cache.evidence / "blobs"
+    return [Freed(place / one.digest.algorithm / one.digest.hex, "evidence", one.size) for one in gone]
 
 
 def _newest(path: Path) -> float:

@@ -42,7 +42,7 @@ class Store(ABC):
         while True:
             try:
                 with self.open(descriptor) as reader:
-                    return reader.read()
+                    return reader.read(descriptor.size)
             except ContentError:
                 if not self.distrust(descriptor):
                     raise

@@ -176,7 +176,9 @@ def _fill_serial(source: VerifiedSource, file: int, partial: Path) -> None:
 
 
 def _rehash(file: int, hasher: Hasher) -> int:
-    buffer = memoryview(bytearray(CHUNK))
+    if not (size := os.fstat(file).st_size):
+        return 0
+    buffer = memoryview(bytearray(min(CHUNK, size)))
     offset = 0
     while length := os.preadv(file, [buffer], offset):
         hasher.update(buffer[:length])
@@ -194,7 +196,7 @@ def _finish(source: VerifiedSource, file: int, hasher: Hasher, offset: int) -> N
 
 
 def _write(source: VerifiedSource, file: int, hasher: Hasher, offset: int) -> None:
-    buffer = memoryview(bytearray(CHUNK))
+    buffer = memoryview(bytearray(min(CHUNK, source.size) or 1))
     with source.resume(hasher, offset) as reader:
         while length := reader.readinto(buffer):
             write_all(file, buffer[:length], offset)

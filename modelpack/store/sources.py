@@ -202,8 +202,8 @@ class Reader(AbstractContextManager["Reader"]):
 class VerifyingReader(Reader):
     """Hands over the bytes of one descriptor, and raises before the last of them if they are not those.
 
-    It may start in the middle: ``hasher`` has then seen the first ``offset`` bytes. A buffer must stay as it is until the next
-    call: it is hashed while the caller sends or writes it.
+    It may start in the middle: ``hasher`` has then seen the first ``offset`` bytes. A buffer must stay as it is until it is
+    given again: it is hashed while the caller sends or writes it, or fills others.
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class VerifyingReader(Reader):
         left = self._descriptor.size - self.position
         if left == 0 or not len(buffer):
             return 0
-        self._hasher.settle()
+        self._hasher.release(buffer)
         length = super().readinto(buffer[:left])
         if length == 0:
             raise SizeMismatch(
@@ -332,7 +332,7 @@ class HashingReader(Reader):
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill (part of) the buffer. Raises SizeMismatch if the content turns out shorter or longer than it was."""
-        self._hasher.settle()
+        self._hasher.release(buffer)
         length = super().readinto(buffer)
         self._hasher.update(buffer[:length])
         if length == 0 or self.position == self._owner.size:

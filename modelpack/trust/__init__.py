@@ -29,7 +29,7 @@ from modelpack.trust.policy import (
     PolicyFile,
     SignedBy,
 )
-from modelpack.trust.seal import Circumstances, Form, Identity, Seal, Voucher
+from modelpack.trust.seal import Cause, Circumstances, Form, Identity, Seal, Voucher
 from modelpack.trust.signing import SignatureFormat, Signed, attest, model_signature, push_bundle, sign
 from modelpack.trust.userfiles import read_file
 from modelpack.trust.verifying import Verified, verify, verify_folder
@@ -51,6 +51,7 @@ __all__ = [
     "AnyOf",
     "Attested",
     "Bundle",
+    "Cause",
     "CertificateIdentity",
     "Circumstances",
     "Envelope",

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from modelpack.oci import JSON, Descriptor, JSONObject, rfc3339
 from modelpack.trust.envelope import Statement
-from modelpack.trust.seal import Voucher
+from modelpack.trust.seal import Cause, Voucher
 
 
 class Kind(StrEnum):
@@ -53,6 +53,7 @@ class Signature:
     statement: Statement | None = field(default=None, repr=False)
     vouchers: tuple[Voucher, ...] = ()
     blob: Descriptor | None = None
+    cause: Cause = Cause.NONE
 
     @property
     def signer(self) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from modelpack.errors import CannotVerify, ContentError, DocumentError, ModelPackError, NotFound, SizeMismatch
+from modelpack.errors import (
+    BadSignature,
+    CannotVerify,
+    ContentError,
+    DocumentError,
+    ModelPackError,
+    NotFound,
+    SizeMismatch,
+)
 from modelpack.oci import Descriptor, Index, Manifest, loads_object
 from modelpack.oci.fields import Fields
 from modelpack.store import Attachment, Store, attachments, each
@@ -15,7 +23,7 @@ from modelpack.trust.cosign.simple import MAX_PAYLOAD, annotated_seal
 from modelpack.trust.envelope import IN_TOTO, MAX_BUNDLE, Bundle, Envelope, Statement
 from modelpack.trust.evidence import Kind
 from modelpack.trust.oms import OMS
-from modelpack.trust.seal import Form, Seal
+from modelpack.trust.seal import Cause, Form, Seal
 
 MAX_CARRIERS = 200
 """Attached manifests that are looked at."""
@@ -88,7 +96,8 @@ def _manifest(
     if isinstance(document, Index):
         return []
     if document.subject is not None and document.subject.digest != target.digest:
-        return [Found(carrier, "", problem=DocumentError("manifest", "subject", "attached to something else"))]
+        problem = BadSignature("manifest: subject: attached to something else", cause=Cause.OTHER_SUBJECT)
+        return [Found(carrier, "", problem=problem)]
     if notary.is_signature(document):
         return _envelope(carrier, document)
     layers = [layer for layer in document.layers if _format(layer)]

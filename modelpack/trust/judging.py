@@ -13,6 +13,7 @@ from modelpack.errors import (
     ModelPackError,
     NotFound,
     UntrustedIdentity,
+    VerificationError,
 )
 from modelpack.oci import Descriptor, Digest
 from modelpack.store import Store
@@ -21,7 +22,7 @@ from modelpack.trust.envelope import Statement
 from modelpack.trust.evidence import Evidence, Kind, Signature, Status
 from modelpack.trust.found import Found, find
 from modelpack.trust.oms import FileList
-from modelpack.trust.seal import Circumstances, Identity, Voucher
+from modelpack.trust.seal import Cause, Circumstances, Identity, Voucher
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def judge(
     found: Found, target: Target | None, identities: Sequence[Identity], circumstances: Circumstances
 ) -> Signature:
     """The verdict on one signature; without a ``target`` it may be about anything."""
-    status, reason, vouchers = _verdict(found, target, identities, circumstances)
+    status, reason, vouchers, cause = _verdict(found, target, identities, circumstances)
     return Signature(
         carrier=found.carrier,
         format=found.format,
@@ -65,45 +66,73 @@ def judge(
         statement=found.claim if isinstance(found.claim, Statement) else None,
         vouchers=vouchers,
         blob=found.blob,
+        cause=cause,
     )
 
 
 def _verdict(
     found: Found, target: Target | None, identities: Sequence[Identity], circumstances: Circumstances
-) -> tuple[Status, str, tuple[Voucher, ...]]:
+) -> tuple[Status, str, tuple[Voucher, ...], Cause]:
     if found.problem is not None:
         unknown = isinstance(found.problem, NotFound | CannotVerify)
-        return Status.UNCHECKED if unknown else Status.BAD, str(found.problem), ()
+        status = Status.UNCHECKED if unknown else Status.BAD
+        return status, str(found.problem), (), _cause(found.problem)
     try:
         if target is not None:
             _check_binding(found, target)
     except (BadSignature, DocumentError) as error:
-        return Status.BAD, str(error), ()
+        return Status.BAD, str(error), (), _cause(error)
     except CannotVerify as error:
-        return Status.UNCHECKED, str(error), ()
+        return Status.UNCHECKED, str(error), (), _cause(error)
     return _ask(found, identities, circumstances)
 
 
 def _ask(
     found: Found, identities: Sequence[Identity], circumstances: Circumstances
-) -> tuple[Status, str, tuple[Voucher, ...]]:
+) -> tuple[Status, str, tuple[Voucher, ...], Cause]:
     """One identity that vouches is enough; else the gravest of what they say."""
     assert found.seal is not None  # noqa: S101  # there was no problem
     vouchers: list[Voucher] = []
-    said: dict[Status, list[str]] = {Status.BAD: [], Status.UNCHECKED: [], Status.UNTRUSTED: []}
+    said: dict[Status, list[ModelPackError]] = {Status.BAD: [], Status.UNCHECKED: [], Status.UNTRUSTED: []}
     for identity in identities:
         try:
             vouchers.append(identity.check(found.seal, circumstances))
         except ModelPackError as error:
-            said[_status(error)].append(str(error))
+            said[_status(error)].append(error)
     if vouchers:
-        return Status.VERIFIED, "; ".join(remark for voucher in vouchers for remark in voucher.remarks), tuple(vouchers)
+        remarks = "; ".join(remark for voucher in vouchers for remark in voucher.remarks)
+        return Status.VERIFIED, remarks, tuple(vouchers), Cause.NONE
     if not identities:
-        return Status.UNCHECKED, "nobody is trusted here who could have made it", ()
-    status = next(status for status, reasons in said.items() if reasons)
-    reasons = list(dict.fromkeys(said[status]))
+        return Status.UNCHECKED, "nobody is trusted here who could have made it", (), Cause.UNKNOWN_SIGNER
+    status = next(status for status, errors in said.items() if errors)
+    reasons = list(dict.fromkeys(map(str, said[status])))
     more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
-    return status, "; ".join(reasons[:3]) + more, ()
+    return status, "; ".join(reasons[:3]) + more, (), min(map(_cause, said[status]), key=_GRAVITY.index)
+
+
+_GRAVITY = [
+    Cause.REVOKED,
+    Cause.EXPIRED,
+    Cause.OTHER_SUBJECT,
+    Cause.BROKEN,
+    Cause.UNREADABLE,
+    Cause.UNSUPPORTED,
+    Cause.UNKNOWN_SIGNER,
+]
+"""Of several causes the first is told."""
+
+
+def _cause(error: ModelPackError) -> Cause:
+    match error:
+        case VerificationError(cause=word) if word:
+            return Cause(word)
+        case UntrustedIdentity():
+            return Cause.UNKNOWN_SIGNER
+        case BadSignature():
+            return Cause.BROKEN
+        case CannotVerify():
+            return Cause.UNSUPPORTED
+    return Cause.UNREADABLE
 
 
 def _status(error: ModelPackError) -> Status:
@@ -123,13 +152,13 @@ def _check_binding(found: Found, target: Target) -> None:
             _check_files(FileList.from_statement(statement), target)
         case Statement() as statement:
             if not statement.is_about(descriptor.digest):
-                raise BadSignature("made for another manifest")
+                raise BadSignature("made for another manifest", cause=Cause.OTHER_SUBJECT)
         case SimplePayload(digest=digest):
             if digest != descriptor.digest:
-                raise BadSignature(f"made for another manifest, {digest}")
+                raise BadSignature(f"made for another manifest, {digest}", cause=Cause.OTHER_SUBJECT)
         case Descriptor(media_type=media_type, digest=digest, size=size):
             if (media_type, digest, size) != (descriptor.media_type, descriptor.digest, descriptor.size):
-                raise BadSignature(f"made for another manifest, {digest}")
+                raise BadSignature(f"made for another manifest, {digest}", cause=Cause.OTHER_SUBJECT)
 
 
 def _check_files(listed: FileList, target: Target) -> None:
@@ -141,4 +170,4 @@ def _check_files(listed: FileList, target: Target) -> None:
         )
     files = {path: bytes.fromhex(digest.hex) for path, digest in target.files.items()}
     if differences := listed.differences(files):
-        raise BadSignature(f"made for other files: {differences[0]}")
+        raise BadSignature(f"made for other files: {differences[0]}", cause=Cause.OTHER_SUBJECT)

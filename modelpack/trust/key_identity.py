@@ -8,7 +8,7 @@ from datetime import datetime
 from modelpack.errors import BadSignature, CannotVerify, InputError, UntrustedIdentity
 from modelpack.trust.keys import PublicKey
 from modelpack.trust.oms import oms_hint
-from modelpack.trust.seal import Circumstances, Form, Seal, Voucher
+from modelpack.trust.seal import Cause, Circumstances, Form, Seal, Voucher
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class KeyIdentity:
         if not self.key.accepts(seal.signature, seal.message, pss=self.pss):
             self._refuse(seal)
         if self.until is not None and circumstances.now > self.until:
-            raise BadSignature(f"made with {self.name}, which is trusted until {self.until:%Y-%m-%d} only")
+            message = f"made with {self.name}, which is trusted until {self.until:%Y-%m-%d} only"
+            raise BadSignature(message, cause=Cause.EXPIRED)
         return Voucher(self.name, f"key {self.key.fingerprint[:16]}", self.key.fingerprint)
 
     def _refuse(self, seal: Seal) -> None:

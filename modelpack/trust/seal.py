@@ -41,6 +41,23 @@ class Seal:
     media_type: str = ""
 
 
+class Cause(StrEnum):
+    """Why a signature is not verified, as far as that makes a difference for what to do."""
+
+    NONE = ""
+    UNKNOWN_SIGNER = "unknown-signer"
+    EXPIRED = "expired"
+    """The key, the certificate or the signature itself is out of its time."""
+
+    REVOKED = "revoked"
+    OTHER_SUBJECT = "other-subject"
+    """It was made for another manifest, or for other files."""
+
+    BROKEN = "broken"
+    UNREADABLE = "unreadable"
+    UNSUPPORTED = "unsupported"
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Where and when a seal is judged: ``now`` (with a time zone), and the repository that is asked about

@@ -67,7 +67,7 @@ def contents(manifest: Manifest) -> tuple[LayerEntry, ...]:
         )
     image = manifest.config.media_type == IMAGE_CONFIG
     entries = tuple(
-        _entry(layer, index, image=image)
+        layer_entry(layer, index, image=image)
         for index, layer in enumerate(manifest.layers)
         if layer.media_type != OCI_EMPTY or _name(layer)
     )
@@ -83,7 +83,8 @@ def bounded_mtime(nanoseconds: int | None) -> int | None:
     return nanoseconds if nanoseconds is not None and 0 <= nanoseconds < _LATEST else None
 
 
-def _entry(layer: Descriptor, index: int, *, image: bool) -> LayerEntry:
+def layer_entry(layer: Descriptor, index: int, *, image: bool = False) -> LayerEntry:
+    """One layer by itself, of an image or not. Raises DocumentError, UnsafePath."""
     layer_type = LayerType.parse(layer.media_type) or _unknown(layer, image=image)
     metadata = _metadata(layer)
     mode = metadata.get("mode")

@@ -34,8 +34,11 @@ def model_manifest(store: Store, descriptor: Descriptor) -> Manifest:
 
 
 def read_config(store: Store, manifest: Manifest) -> ModelConfig:
-    """A model's configuration; an empty one where another tool put nothing, or something else, there."""
-    return model_config(store, manifest)[1]
+    """A model's configuration; an empty one where another tool put nothing, or something else, there.
+
+    It is not held against the schema: what would come of that is nobody's business here, and loading it takes longer than a hit.
+    """
+    return _parsed(_config_bytes(store, manifest))[0]
 
 
 def model_config(store: Store, manifest: Manifest) -> tuple[bytes, ModelConfig, tuple[str, ...]]:
@@ -43,14 +46,25 @@ def model_config(store: Store, manifest: Manifest) -> tuple[bytes, ModelConfig, 
 
     Other tools leave the config empty, or put something else there: then there is just less to tell.
     """
+    raw = _config_bytes(store, manifest)
+    config, problem = _parsed(raw)
+    found = tuple(str(one) for one in config_problems(raw)) if raw is not None else ()
+    return raw or b"", config, (*found, *problem)
+
+
+def _config_bytes(store: Store, manifest: Manifest) -> bytes | None:
+    """None where another tool put something else there."""
     if manifest.config.media_type not in MODEL_CONFIG_TYPES:
-        return b"", ModelConfig(), ()
-    raw = store.read(manifest.config, limit=_MAX_CONFIG)
-    problems = tuple(str(problem) for problem in config_problems(raw))
+        return None
+    return store.read(manifest.config, limit=_MAX_CONFIG)
+
+
+def _parsed(raw: bytes | None) -> tuple[ModelConfig, tuple[str, ...]]:
+    """What a configuration says, and why that is nothing, if it cannot be read."""
     try:
-        return raw, ModelConfig.parse(raw), problems
+        return (ModelConfig() if raw is None else ModelConfig.parse(raw)), ()
     except DocumentError as error:
-        return raw, ModelConfig(), (*problems, str(error))
+        return ModelConfig(), (str(error),)
 
 
 def model_headers(store: Store, files: tuple[LayerEntry, ...], jobs: int) -> dict[str, ModelFile]:

@@ -69,14 +69,19 @@ class Staging:
                             remove(item)
             self._learn_umask()
 
-    def arrived(self, layer: Descriptor) -> int:
-        """How many bytes of a layer seem to be here already (nobody has checked them yet). Raises OSError."""
-        blob = self.blobs / _name(layer.digest)
-        for path in (blob, blob.with_name(blob.name + _PARTIAL)):
-            if path.exists():
-                return min(path.stat().st_blocks * 512, layer.size)  # a partial file may have holes
-        complete = any(self.members.glob(f"{_name(layer.digest)}-*"))
-        return layer.size if complete else 0
+    def arrived(self, layers: Iterable[Descriptor]) -> int:
+        """How many bytes of some layers seem to be here already (nobody has checked them yet). Raises OSError."""
+        blobs = {path.name: path for path in self.blobs.iterdir()}
+        members = {path.name.rpartition("-")[0] for path in self.members.iterdir()}
+        total = 0
+        for layer in layers:
+            name = _name(layer.digest)
+            path = blobs.get(name) or blobs.get(name + _PARTIAL)
+            if path is not None:
+                total += min(path.stat().st_blocks * 512, layer.size)  # a partial file may have holes
+            elif name in members:
+                total += layer.size
+        return total
 
     def file(self, store: Store, entry: LayerEntry, count: Count) -> Staged:
         """Fetch a raw layer, or find it whole. Raises as :func:`modelpack.store.receive`."""

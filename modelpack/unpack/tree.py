@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -33,23 +34,26 @@ class Tree:
         self.files: dict[str, Placed] = {}
         self._umask = umask
         self._used: set[tuple[int, int]] = set()
+        self._folders: set[PurePosixPath] = set()
 
     def add(self, file: Staged) -> None:
         """Put a fetched file in its place. Raises OSError."""
-        executable = bool(file.source.stat().st_mode & 0o100)
-        target = self._give(file.source, file.path)
-        self._set_mode(target, executable=executable)
-        self._note(target, file.path, file.digest, file.layer)
+        status = file.source.stat()
+        target = self._give(file.source, file.path, status)
+        self._set_mode(target, executable=bool(status.st_mode & 0o100))
+        self.files[file.path] = Placed(file.path, file.digest, file.layer, status.st_size, status.st_mtime_ns)
 
     def keep(self, survey: Survey, kept: Kept) -> None:
         """Take an untouched file over from the old folder. Raises OSError, InputError."""
         old = kept.old
         if survey.ours.get(old.path) != old:
             raise InputError(f"{survey.root / old.path} was changed during this run", hint="run again")
-        target = self._give(survey.root / old.path, kept.path)
+        source = survey.root / old.path
+        target = self._give(source, kept.path, source.stat())
         if kept.executable not in (None, bool(target.stat().st_mode & 0o100)):
             self._set_mode(target, executable=bool(kept.executable))
-        self._note(target, kept.path, old.digest, kept.layer)
+        status = target.stat()
+        self.files[kept.path] = Placed(kept.path, old.digest, kept.layer, status.st_size, status.st_mtime_ns)
 
     def keep_rest(self, survey: Survey) -> None:
         """Take over all other untouched files: a second selection adds to the first. Raises OSError."""
@@ -61,10 +65,13 @@ class Tree:
         """Write the record, last of all. Raises OSError."""
         (self.root / MARKER).write_bytes(marker.to_bytes())
 
-    def _give(self, source: Path, path: str) -> Path:
-        make_folder(self.root, PurePosixPath(path).parent)
+    def _give(self, source: Path, path: str, status: os.stat_result) -> Path:
+        """Link or copy a file, modification time and all."""
+        folder = PurePosixPath(path).parent
+        if folder not in self._folders:
+            make_folder(self.root, folder)
+            self._folders.add(folder)
         target = self.root / path
-        status = source.stat()
         if (status.st_dev, status.st_ino) in self._used:
             shutil.copy2(source, target)
         else:
@@ -74,7 +81,3 @@ class Tree:
 
     def _set_mode(self, target: Path, *, executable: bool) -> None:
         target.chmod((0o755 if executable else 0o644) & ~self._umask)
-
-    def _note(self, target: Path, path: str, digest: Digest, layer: Digest) -> None:
-        status = target.stat()
-        self.files[path] = Placed(path, digest, layer, status.st_size, status.st_mtime_ns)

@@ -159,10 +159,7 @@ class _Run:
     def _check_space(self, fetch: list[LayerEntry]) -> None:
         """Files that share a blob are copies, so each counts; compressed archives are at least as big as they are."""
         with os_errors(self._place.staging):
-            here = sum(
-                self._staging.arrived(layer)
-                for layer in {entry.descriptor.digest: entry.descriptor for entry in fetch}.values()
-            )
+            here = self._staging.arrived({entry.descriptor.digest: entry.descriptor for entry in fetch}.values())
             free = free_bytes(self._place.staging)
         needed = sum(entry.size for entry in fetch) - here
         if needed and needed + _RESERVE > free:

@@ -1,9 +1,9 @@
-"""From text to a tree (YAML 1.2, without tags, aliases, several documents, keys that stand twice)."""
+"""From text to a tree (YAML 1.2, without tags and keys that stand twice; aliases and several documents on request)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from modelpack.errors import DocumentError
@@ -15,6 +15,10 @@ Tree: TypeAlias = "str | int | bool | list[Tree] | dict[str, Tree] | None"
 
 MAX_EVENTS = 100_000
 MAX_NESTING = 16
+MAX_STREAM = 1_000_000
+"""Events of a stream of documents, which other programs write."""
+
+MAX_STREAM_NESTING = 64
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -26,11 +30,27 @@ def load_yaml(text: str, document: str, *, typed: bool = True) -> Tree:
 
     Raises DocumentError; ``document`` stands in its message.
     """
+    build = _Builder(document, _typed if typed else _text, most=MAX_EVENTS)
+    return next(_documents(text, document, build), None)
+
+
+def load_yaml_stream(text: str, document: str) -> Iterator[Tree]:
+    """The documents of a YAML stream as Kubernetes' tools write it; every scalar is text. An alias gives the very object that
+    its anchor has: who walks over them counts his steps, since nine aliases of nine aliases are many.
+
+    Raises DocumentError.
+    """
+    build = _Builder(document, _text, most=MAX_STREAM, nesting=MAX_STREAM_NESTING, stream=True)
+    return _documents(text, document, build, fast=True)
+
+
+def _documents(text: str, document: str, build: _Builder, *, fast: bool = False) -> Iterator[Tree]:
+    """With ``fast``, libyaml parses if it is there: the same events, ten times as fast, with other words for what is wrong."""
     import yaml
 
-    build = _Builder(document, _typed if typed else _text)
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader) if fast else yaml.BaseLoader
     try:
-        return build.tree(yaml.parse(text, Loader=yaml.BaseLoader))
+        yield from build.trees(yaml.parse(text, Loader=loader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or "a character that YAML does not allow"
@@ -56,24 +76,48 @@ def _text(event: yaml.ScalarEvent) -> Tree:
 class _Builder:
     """Puts the tree together from the parser's events, so that nothing large or looped is ever built."""
 
-    def __init__(self, document: str, scalar: Callable[[yaml.ScalarEvent], Tree]) -> None:
+    def __init__(
+        self,
+        document: str,
+        scalar: Callable[[yaml.ScalarEvent], Tree],
+        *,
+        most: int,
+        nesting: int = MAX_NESTING,
+        stream: bool = False,
+    ) -> None:
         self._document = document
         self._scalar = scalar
+        self._most = most
+        self._nesting = nesting
+        self._stream = stream
+        self._anchors: dict[str, Tree] = {}
         self._root: list[Tree] = []
         self._open: list[list[Tree] | dict[str, Tree]] = []
         self._keys: list[str | None] = []
 
-    def tree(self, events: Iterable[yaml.Event]) -> Tree:
+    def trees(self, events: Iterable[yaml.Event]) -> Iterator[Tree]:
+        """Each document; where only one is allowed, when all was read."""
         import yaml
 
         documents = 0
         for count, event in enumerate(events):
             documents += isinstance(event, yaml.DocumentStartEvent)
-            if len(self._open) > MAX_NESTING or count > MAX_EVENTS or documents > 1:
-                raise DocumentError(self._document, "", "nested too deeply, too long, or more than one document")
+            if len(self._open) > self._nesting or count > self._most or (documents > 1 and not self._stream):
+                raise DocumentError(self._document, "", self._excess())
             self._check(event)
             self._take(event)
-        return self._root[0] if self._root else None
+            if self._stream and isinstance(event, yaml.DocumentEndEvent):
+                yield self._root.pop()
+                self._anchors.clear()
+        if self._root:
+            yield self._root[0]
+
+    def _excess(self) -> str:
+        return (
+            "nested too deeply, or too long"
+            if self._stream
+            else "nested too deeply, too long, or more than one document"
+        )
 
     def _check(self, event: yaml.Event) -> None:
         """Refuse what would be lost, or what no file name and no UTF-8 document can hold."""
@@ -87,7 +131,7 @@ class _Builder:
 
         match event:
             case yaml.AliasEvent():
-                self._fail(event, "aliases are not allowed")
+                self._add(self._aliased(event), event)
             case yaml.ScalarEvent():
                 self._add(self._scalar(event), event)
             case yaml.SequenceStartEvent():
@@ -98,6 +142,15 @@ class _Builder:
                 self._open.pop()
                 self._keys.pop()
 
+    def _aliased(self, event: yaml.AliasEvent) -> Tree:
+        if not self._stream:
+            self._fail(event, "aliases are not allowed")
+        name = event.anchor or ""
+        found = self._anchors.get(name)
+        if name not in self._anchors or any(found is collection for collection in self._open):
+            self._fail(event, "an alias of nothing, or of what it stands in")
+        return found
+
     def _begin(self, collection: list[Tree] | dict[str, Tree], event: yaml.Event) -> None:
         self._add(collection, event)
         self._open.append(collection)
@@ -106,6 +159,9 @@ class _Builder:
     def _add(self, value: Tree, event: yaml.Event) -> None:
         import yaml
 
+        anchor = getattr(event, "anchor", None)
+        if anchor and not isinstance(event, yaml.AliasEvent):
+            self._anchors[anchor] = value
         parent = self._open[-1] if self._open else self._root
         if isinstance(parent, list):
             parent.append(value)

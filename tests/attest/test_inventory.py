@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import modelpack
-from modelpack import api
+from modelpack import inspection
 from modelpack.attest import Completeness, Inventory, Origin, inventory
 from modelpack.attest.inventory import files
 from modelpack.errors import DigestMismatch, NotFound, UnsupportedFormat
@@ -292,7 +292,7 @@ def hundred(tmp_path: Path) -> Iterator[tuple[Relay, int]]:
 
 def test_a_large_remote_model_costs_less_than_a_hundredth(hundred: tuple[Relay, int]) -> None:
     relay, size = hundred
-    found, place = api.inventory(f"{relay.host}/ml/big:v1")
+    found, place = inspection.inventory(f"{relay.host}/ml/big:v1")
     assert (place, found.parameters, len(found.files), found.warnings) == ("registry", 200_000_000, 101, ())
     assert found.licenses == ("MIT",)
     assert 0 < relay.moved < size / 100

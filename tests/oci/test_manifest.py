@@ -52,6 +52,17 @@ def document(**changes: JSON) -> bytes:
     return dumps({key: value for key, value in {**whole, **changes}.items() if value != "absent"})
 
 
+def test_a_long_document_is_parsed_once_and_told_from_others() -> None:
+    layers: list[JSON] = [Descriptor("text/plain", ONE, 1, {"n": str(number)}).to_json() for number in range(300)]
+    raw = document(layers=layers)
+    first = parse_document(raw, OCI_MANIFEST)
+    assert parse_document(bytes(bytearray(raw)), OCI_MANIFEST) is first
+    assert parse_document(raw.replace(b'"n":"7"', b'"n":"8"'), OCI_MANIFEST) != first
+    assert parse_document(raw, OCI_MANIFEST, "sha512").descriptor.digest == Digest.of(raw, "sha512")
+    with pytest.raises(DocumentError):
+        parse_document(raw, OCI_INDEX)
+
+
 def test_golden_bytes() -> None:
     manifest = golden()
     assert manifest.raw == GOLDEN

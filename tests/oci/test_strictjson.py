@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -87,6 +88,34 @@ def test_depth() -> None:
 def test_brackets_in_strings_are_not_depth() -> None:
     text = "[{" * 100 + '"\\' * 3
     assert loads(dumps([text]), "document") == [text]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text(alphabet='[]{}"\\\\ \n,:a', max_size=8), max_size=6), st.integers(MAX_DEPTH - 2, MAX_DEPTH + 1))
+def test_depth_is_counted_right_whatever_stands_in_strings(strings: list[str], depth: int) -> None:
+    value: JSON = [dict.fromkeys(strings, strings[-1])] if strings else [{}]
+    for _ in range(depth - 2):
+        value = [strings[0] if strings else 1, value]
+    data = dumps(value)
+    if depth <= MAX_DEPTH:
+        assert loads(data, "document") == value
+    else:
+        with pytest.raises(DocumentError, match="nested deeper than 32"):
+            loads(data, "document")
+
+
+@pytest.mark.parametrize("piece", [b"[]", b"{}", b'""', b'"\\\\', b"\\", b'\\"', b"]", b'"[', b"[[]", b'{"a":'])
+def test_a_long_document_of_one_thing_takes_no_time(piece: bytes) -> None:
+    begun = time.process_time()
+    with pytest.raises(DocumentError):
+        loads(piece * ((4 << 20) // len(piece)), "document")
+    assert time.process_time() - begun < 5.0  # a fraction of a second; quadratic would be hours
+
+
+def test_of_many_keys_the_one_that_stands_twice_is_found_in_no_time() -> None:
+    pairs = ",".join(f'"{number}":0' for number in range(200_000))
+    with pytest.raises(DocumentError, match="the key '199999' stands twice"):
+        loads(f'{{{pairs},"199999":1}}'.encode(), "document")
 
 
 def test_size() -> None:

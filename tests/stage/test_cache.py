@@ -77,10 +77,11 @@ def test_gc_by_size_and_by_age(cache: Cache) -> None:
     assert collect(cache, max_bytes=1010, grace=-1, dry_run=True) == ()
     by_size = collect(cache, max_bytes=1009, grace=-1)
     assert [(item.kind, item.path.name) for item in by_size][:1] == [("snapshot", keys[0])]
-    assert len(by_size) == 2
+    assert [item.kind for item in by_size] == ["snapshot", "blob", "evidence"]
     now = 1e9 + 101
     assert collect(cache, max_age=100, now=now, dry_run=True, grace=0) == ()
-    assert [item.path.name for item in collect(cache, max_age=99, now=now, dry_run=True, grace=0)] == [keys[1]]
+    would = collect(cache, max_age=99, now=now, dry_run=True, grace=0)
+    assert [(item.kind, item.path.name) for item in would] == [("snapshot", keys[1]), ("evidence", keys[1])]
 
 
 def test_gc_leaves_young_blobs_and_clears_old_work(cache: Cache) -> None:
@@ -107,7 +108,7 @@ def test_what_is_used_again_at_the_last_moment_comes_back(cache: Cache, monkeypa
 
     keys = versions(cache)
     real = garbage.used
-    answers = iter([real(cache), frozenset(keys), real(cache)])
+    answers = iter([real(cache), frozenset(keys), real(cache), real(cache)])
     monkeypatch.setattr(garbage, "used", lambda *_: next(answers))
     freed = collect(cache, grace=-1)
     assert [item.path.name for item in freed if item.kind == "snapshot"] == [keys[1]]

@@ -14,12 +14,13 @@ from modelpack.oci import Kind
 from modelpack.stage import Arrangement, Cache, Depth, Form, Receipt, Request, rollback
 from modelpack.store import Event, MemoryStore
 from modelpack.unpack import Selection
-from tests.stage.models import content, read_at_once, staged
-from tests.unpack.models import archive, compress, model, raw, simple, tar, tar_of
-from tests.unpack.models import member as tar_member
+from tests.stage.models import content, staged
+from tests.stage.reader import Reader, as_text
+from tests.unpack.models import archive, model, raw, simple, tar_of
 
 FILES = {"config.json": b"{}", "model.safetensors": b"w" * 5000, "sub/deep/a.txt": b"a"}
 CHANGED = "was changed, added or removed"
+LOOPS = 1000
 
 
 def test_a_model_is_staged_and_found(tmp_path: Path) -> None:
@@ -50,18 +51,6 @@ def test_what_two_versions_share_is_stored_and_fetched_once(tmp_path: Path) -> N
     assert rollback(Cache(tmp_path)) == one.descriptor.digest.hex
     assert sorted(content(tmp_path / "current")) == ["a", "model.bin"]
     assert rollback(Cache(tmp_path)) == two.descriptor.digest.hex
-
-
-@pytest.mark.parametrize("codec", ["tar", "tar+gzip", "tar+zstd"])
-def test_archives(codec: str, tmp_path: Path) -> None:
-    store = MemoryStore()
-    data = tar([tar_member("run.sh", b"#!", mode=0o755), tar_member("lib/x.py", b"x")])
-    manifest = model(store, archive(store, compress(data, codec), codec), raw(store, "w.bin", b"w"))
-    staged(tmp_path, store, manifest)
-    assert content(tmp_path / "current") == {"run.sh": b"#!", "lib/x.py": b"x", "w.bin": b"w"}
-    assert os.access(tmp_path / "current" / "run.sh", os.X_OK)
-    assert (tmp_path / "current" / "run.sh").stat().st_mode & 0o777 == 0o555
-    assert staged(tmp_path, store, manifest, Request(depth=Depth.FULL)).hit
 
 
 def test_executables_and_twins(tmp_path: Path) -> None:
@@ -238,30 +227,15 @@ def test_readers_of_the_name_never_see_a_mix(tmp_path: Path) -> None:
     manifests = [model(store, *(raw(store, name, data) for name, data in files.items())) for files in versions]
     for manifest in manifests:
         staged(tmp_path, store, manifest)
-    stop = threading.Event()
-    seen: list[dict[str, bytes]] = []
-
-    def read() -> None:
-        while not stop.is_set():
-            seen.append(read_at_once(tmp_path / "current"))
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    try:
-        for number in range(200):
-            if number % 3:
-                staged(tmp_path, store, manifests[number % 2])
-            else:
-                rollback(Cache(tmp_path))
-    finally:
-        stop.set()
-        for reader in readers:
-            reader.join()
-    assert len(seen) > 200
-    assert all(one in versions for one in seen)
-    assert versions[0] in seen
-    assert versions[1] in seen
+    reader = Reader(tmp_path / "current")
+    for number in range(LOOPS):
+        if number % 3 == 0:
+            staged(tmp_path, store, manifests[number % 2])
+        else:
+            rollback(Cache(tmp_path))
+    seen = reader.seen()
+    assert set(seen) == {as_text(files) for files in versions}
+    assert sum(seen.values()) > LOOPS
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EXDEV, errno.EMLINK])

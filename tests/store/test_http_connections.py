@@ -86,6 +86,18 @@ def test_what_comes_back_after_closing_is_closed(faulty: FaultyRegistry) -> None
     assert faulty.connections == 3
 
 
+def test_a_store_that_is_entered_again_keeps_connections_again(faulty: FaultyRegistry) -> None:
+    store = connect(faulty)
+    for _ in range(2):
+        with store:
+            for _ in range(3):
+                store.registry.ping()
+    with store.registry as registry:
+        registry.ping()
+        registry.ping()
+    assert faulty.connections == 3
+
+
 # Redirects
 
 

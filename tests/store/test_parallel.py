@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,60 +13,12 @@ from hypothesis import strategies as st
 
 from modelpack.errors import DigestMismatch, SizeMismatch, Unavailable
 from modelpack.oci import Descriptor
-from modelpack.store.parallel import download, partmap
+from modelpack.store.parallel import partmap
 from modelpack.store.parallel.board import Board
 from modelpack.store.parallel.pace import Pace
 from modelpack.store.parallel.partmap import BLOCK, PartMap
-from modelpack.store.receive import write_all
-from modelpack.store.sources import Stream, VerifiedSource
-
-DATA = random.Random(7).randbytes(5 * BLOCK + 12_345)
-
-
-@dataclass
-class Ranged:
-    """A source in memory that remembers what was asked of it."""
-
-    data: bytes
-    asked: list[tuple[int, int]] = field(default_factory=list)
-    breaks_at: int | None = None
-
-    ranged = True
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def open(self, offset: int = 0) -> Stream:
-        raise AssertionError("the whole is not asked for")
-
-    def open_range(self, offset: int, length: int) -> Stream:
-        self.asked.append((offset, length))
-        if self.breaks_at is not None and offset <= self.breaks_at < offset + length:
-            return _Breaking(self.data[offset : self.breaks_at])
-        return io.BytesIO(self.data[offset : offset + length])
-
-
-class _Breaking(io.BytesIO):
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        length = super().readinto(buffer)
-        if not length:
-            raise Unavailable("broke off")
-        return length
-
-
-def run(source: Ranged, folder: Path, *, expect: bytes = DATA, counts: list[int] | None = None) -> bytes:
-    descriptor = Descriptor.of("application/octet-stream", expect)
-    path = folder / "blob.partial"
-    parts = PartMap(folder / "blob.parts", descriptor)
-    file = os.open(path, os.O_RDWR | os.O_CREAT)
-    try:
-        verified = VerifiedSource(source, descriptor, counts.append if counts is not None else None)
-        download(verified, source, file, parts, write_all)
-    finally:
-        parts.close()
-        os.close(file)
-    return path.read_bytes()
+from modelpack.store.sources import Stream
+from tests.store.ranged import DATA, Ranged, run
 
 
 def test_arrives_whole_and_is_counted_once(tmp_path: Path) -> None:
@@ -284,6 +234,27 @@ def test_board_waits_for_the_front(tmp_path: Path) -> None:
     assert board.take(BLOCK) is None
     with pytest.raises(Unavailable, match="first"):
         board.wait(0, 1.0)
+
+
+def test_board_hands_out_the_front_to_who_is_alone_and_shortens_it() -> None:
+    board = Board(5 * BLOCK, {2}, lambda _: None)
+    assert board.take_at(BLOCK, BLOCK) is None
+    segment = board.take_at(0, 9 * BLOCK)
+    assert segment is not None
+    assert (segment.position, segment.end) == (0, 2 * BLOCK)
+    assert board.take_at(3 * BLOCK, BLOCK) is None  # somebody is at work
+    board.advance(segment, 10)
+    board.shorten(segment, BLOCK - 11)  # less than a block: as it is
+    board.shorten(segment, 2 * BLOCK)
+    assert segment.end == 2 * BLOCK
+    board.shorten(segment, BLOCK)
+    assert segment.end == BLOCK
+    other = board.take(9 * BLOCK)
+    assert other is not None
+    assert (other.position, other.end) == (BLOCK, 2 * BLOCK)
+    board.advance(other, BLOCK)
+    board.advance(segment, BLOCK - 10)
+    assert board.wait(0, 0.0) == 3 * BLOCK
 
 
 def rates(pace: Pace, per_worker: float, ceiling: float) -> list[int]:

@@ -6,12 +6,14 @@ import pytest
 
 from modelpack.errors import (
     DocumentError,
+    NotFound,
     RegistryError,
     SizeMismatch,
     Unavailable,
     UnsupportedFormat,
 )
-from modelpack.oci import Descriptor
+from modelpack.oci import Descriptor, Digest
+from modelpack.oci.mediatypes import OCI_MANIFEST
 from modelpack.store.registry import blobs
 from modelpack.store.registry import host as registry_host
 from tests.faults import FaultyRegistry, Features, Reply, effects
@@ -160,3 +162,38 @@ def test_another_range_than_the_one_asked_for(faulty: FaultyRegistry, value: str
         pytest.raises(SizeMismatch, match="another range than the one asked for, from byte 10"),
     ):
         store.read_at(blob, 10, 5)
+
+
+def test_what_a_tag_names_without_reading_it() -> None:
+    with FaultyRegistry() as faulty, connect(faulty) as store:
+        manifest = push_model(store)
+        store.tag(manifest.descriptor, "v1")
+        before = len(faulty.requests)
+        assert store.look_up("v1") == store.look_up(str(manifest.descriptor.digest)) == manifest.descriptor
+        assert {request.method for request in faulty.requests[before:]} == {"HEAD"}
+        assert store.registry.client.requests == len(faulty.requests)
+        with pytest.raises(NotFound):
+            store.look_up("v2")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Docker-Content-Digest": "sha256:abc"},
+        {"Docker-Content-Digest": ""},
+        {"Content-Type": "text/html"},
+        {"Content-Length": "0x10"},
+    ],
+)
+def test_a_registry_that_says_too_little_of_a_tag(change: dict[str, str]) -> None:
+    good = {"Docker-Content-Digest": str(Digest.of(b"x")), "Content-Type": OCI_MANIFEST, "Content-Length": "7"}
+    with FaultyRegistry() as faulty, connect(faulty) as store:
+        faulty.on("HEAD", "/manifests/", lambda _: Reply(200, {**good, **change}, b""))
+        assert store.look_up("v1") is None
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_what_the_referrers_api_lists_if_there_is_one(api: bool) -> None:
+    with FaultyRegistry(Features(referrers=api)) as faulty, connect(faulty) as store:
+        manifest = push_model(store)
+        assert store.listed_referrers(manifest.descriptor) == (() if api else None)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpack.errors import DocumentError
-from modelpack.yamlfile import Tree, load_yaml, reading
-from modelpack.yamlfile.reading import MAX_NESTING
+from modelpack.yamlfile import Tree, load_yaml, load_yaml_stream, reading
+from modelpack.yamlfile.reading import MAX_NESTING, MAX_STREAM_NESTING
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,46 @@ PIECES = st.sampled_from([*SIGNS, "%YAML 1.1\n", "%TAG ! x:\n", "true", '"\\xff"
 def test_nothing_else_comes_out(text: str) -> None:
     with contextlib.suppress(DocumentError):
         load_yaml(text, "policy")
+
+
+def test_streams() -> None:
+    text = "a: &x [1, true]\nb: *x\n---\n# nothing\n---\nb\n"
+    first, second, third = load_yaml_stream(text, "manifest")
+    assert (first, second, third) == ({"a": ["1", "true"], "b": ["1", "true"]}, "", "b")
+    assert isinstance(first, dict)
+    assert first["a"] is first["b"]
+    assert list(load_yaml_stream("", "manifest")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: &x 1\n---\nb: *x", "alias of nothing"),
+        ("a: *x", "not YAML|alias of nothing"),
+        ("a: &x {b: *x}", "what it stands in"),
+        ("a: 1\n---\na: 1\na: 2", "stands twice"),
+        ("a: &x b\n*x : c", "stands twice or is not text"),
+        ("---\na: !!int 5", "tags"),
+        ("[" * (MAX_STREAM_NESTING + 2), "nested too deeply"),
+        ("a: [", "not YAML"),
+        ('a: "\\ud800"', "half a surrogate pair|not YAML"),
+    ],
+)
+def test_streams_that_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(DocumentError, match=reason):
+        list(load_yaml_stream(text, "manifest"))
+
+
+def test_streams_that_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_STREAM", 8)
+    found = load_yaml_stream("a\n---\nb\n---\nc\n", "manifest")
+    assert [next(found), next(found)] == ["a", "b"]
+    with pytest.raises(DocumentError, match="too long"):
+        list(found)
+
+
+@given(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=40))
+@settings(deadline=None, max_examples=300, derandomize=True)
+def test_nothing_else_comes_out_of_streams(text: str) -> None:
+    with contextlib.suppress(DocumentError):
+        list(load_yaml_stream(text, "manifest"))

@@ -261,7 +261,6 @@ def _fields(texts: list[str]) -> dict[str, Any]:
 
 def _layout(texts: list[str], *, bundle: bool, default: str = "") -> Layout:
     from modelpack import InputError, Kind, Layout
-    from modelpack.kinds import kind_named
     from modelpack.oci import Codec
 
     codecs: dict[Kind, Codec] = dict.fromkeys(Kind, Codec(default)) if default else {}
@@ -269,5 +268,5 @@ def _layout(texts: list[str], *, bundle: bool, default: str = "") -> Layout:
         name, _, codec = text.rpartition("=")
         if codec not in list(Codec):
             raise InputError(f"{codec!r} is not a way to store a layer", hint=f"there is: {', '.join(Codec)}")
-        codecs |= dict.fromkeys([kind_named(name)] if name else Kind, Codec(codec))
+        codecs |= dict.fromkeys([Kind.named(name)] if name else Kind, Codec(codec))
     return Layout(codecs, bundle)

@@ -70,10 +70,10 @@ def sbom(
     modelpack sbom registry.example/ml/minilm:v1 --format spdx -o minilm.spdx.json
     modelpack sbom registry.example/ml/minilm:v1 --format inventory | jq .baseModels
     """
-    from modelpack import api
+    from modelpack import inspection
 
     local = None if remote else store_if_any(store)
-    found, where = api.inventory(reference, local=local, access=access)
+    found, where = inspection.inventory(reference, local=local, access=access)
     data = _written(found, kind, spec_version, supplier)
     if not quiet:
         note(f"from the {where}")

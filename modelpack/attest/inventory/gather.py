@@ -27,7 +27,7 @@ def inventory(
     descriptor: Descriptor,
     *,
     reference: str | Reference = "",
-    headers: bool = True,
+    headers: bool | Mapping[str, ModelFile] = True,
     card: bool = True,
     jobs: int = 4,
     files: Mapping[str, Digest] | None = None,
@@ -36,7 +36,8 @@ def inventory(
     datasets: Iterable[Origin] = (),
 ) -> Inventory:
     """Look at a model without its weights. ``reference`` is where it was found. With ``headers``, a few kilobytes of each
-    weight file are read (unverified); with ``card``, small text files are read whole (verified), and small archives.
+    weight file are read (unverified), unless they are given by path; with ``card``, small text files are read whole
+    (verified), and small archives.
 
     ``files`` are the digests of single files, also of those in archives (``Packed.files``); ``sha512`` are hashes in hex by
     path; ``base_models`` and ``datasets`` are what the caller knows, which counts before what files say.
@@ -48,7 +49,7 @@ def inventory(
     entries = contents(manifest)
     listed = list_files(store, entries, files or {}, read=card)
     warnings = [*problems, *listed.warnings]
-    heads = _headers(store, entries, jobs, warnings) if headers else {}
+    heads = _headers(store, entries, jobs, warnings) if headers is True else (headers or {})
     told_card, card_source = _card(listed.small, warnings)
     bases, sets = _origins(listed.small, heads, told_card, card_source, warnings)
     settings = parsed(listed.small.get("config.json"), "config.json", warnings)

@@ -6,7 +6,6 @@ from modelpack.audit.facts.artifact import (
     Before,
     BlobProblem,
     BlobState,
-    Cause,
     Document,
     Layer,
     Problem,
@@ -17,6 +16,7 @@ from modelpack.audit.facts.artifact import (
     Weights,
 )
 from modelpack.audit.facts.estate import Estate
+from modelpack.trust import Cause
 
 __all__ = [
     "Ancestor",

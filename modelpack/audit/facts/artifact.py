@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from modelpack.audit.findings import Subject
 from modelpack.oci import Digest, JSONObject
+from modelpack.trust import Cause
 
 
 class Sort(StrEnum):
@@ -83,19 +84,6 @@ class BlobProblem:
     message: str = ""
 
 
-class Cause(StrEnum):
-    """Why a signature has its status, as far as that makes a difference for what to do."""
-
-    NONE = ""
-    UNKNOWN_SIGNER = "unknown-signer"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    OTHER_SUBJECT = "other-subject"
-    BROKEN = "broken"
-    UNREADABLE = "unreadable"
-    UNSUPPORTED = "unsupported"
-
-
 @dataclass(frozen=True, slots=True)
 class SignatureFact:
     """One signature and its verdict (:class:`modelpack.trust.Signature`), flattened.
@@ -134,11 +122,15 @@ class Document:
     contradictions: tuple[Problem, ...] = ()
     builder: str = ""
     licenses: tuple[str, ...] = ()
+    content: Digest | None = None
+    """Of what it says, however it is wrapped: a plain document and a signed statement of the same content have the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """A base model or data set that it says it was made from. ``role`` is "base-model" or "dataset"; ``source`` who said so."""
+    """What it says that it was made from. ``role`` is "base-model", "dataset", or "source" (the Hub's commit whose files these
+    are); ``source`` who said so.
+    """
 
     role: str
     name: str
@@ -165,6 +157,8 @@ class Weights:
     quantization: str = ""
     headers_read: int = 0
     headers_unread: int = 0
+    counts: tuple[int, ...] = ()
+    """What a claimed size may mean where a model holds variants: the parameters of each file, folder, format and of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +212,9 @@ class Artifact:
     members: tuple[Digest, ...] = ()
     """Of an index: the manifests that it lists."""
 
+    listed_by: tuple[Digest, ...] = ()
+    """Indexes of the same place that list it: who vouches for such an index vouches for it."""
+
     stated: Stated = field(default_factory=Stated)
     weights: Weights = field(default_factory=Weights)
     licenses: tuple[str, ...] = ()
@@ -237,9 +234,19 @@ class Artifact:
     contradictions: tuple[Problem, ...] = ()
     findings: tuple[Problem, ...] = ()
     shard_problems: tuple[str, ...] = ()
+    templates: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Chat templates: the place (``path#key``) and the SHA-256 of the text, in hex."""
+
     attachments: int = 0
+    orphan: bool = False
+    """Of an attachment: what it speaks of is not in its place."""
+
     created: datetime | None = None
     unchecked: tuple[Unchecked, ...] = ()
     before: Before = field(default_factory=Before)
     extra: JSONObject = field(default_factory=dict, hash=False)
     """For rules of users' own collectors; empty otherwise."""
+
+    def is_unknown(self, rule: str) -> bool:
+        """Whether something is missing here that a rule needs before it may say that something is not there."""
+        return any(rule in one.rules for one in self.unchecked)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 
 from modelpack.audit.findings import Severity
+
+
+def fits(text: str, pattern: str) -> bool:
+    """Whether a name is what a pattern means, in which ``*`` stands for anything. Case counts."""
+    return fnmatchcase(text, re.sub(r"[\[?]", r"[\g<0>]", pattern))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,7 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A base model that must not be used any more: ``what`` is a manifest's digest, a Hub commit or a name."""
+    """A model or data set that must not be used: ``what`` is a manifest's digest, a Hub commit, or a name (``*``: anything)."""
 
     what: str
     reason: str

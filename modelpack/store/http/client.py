@@ -71,6 +71,9 @@ class Client:
         self._observe = observe
         self._calm = _Calm()
         self._contacted = False
+        self._counting = threading.Lock()
+        self.requests = 0
+        """Requests that were sent to the registry itself so far, with those that were sent again."""
 
     def send(self, request: Request) -> Response:
         """The response, if its status is an expected one.
@@ -105,6 +108,10 @@ class Client:
     def close(self) -> None:
         """Close idle connections."""
         self._transport.close()
+
+    def reopen(self) -> None:
+        """Keep connections again, after :meth:`close`."""
+        self._transport.reopen()
 
     def _retry(self, request: Request, take: Callable[[Response], Result]) -> Result:
         attempts = self.retries if request.repeatable else 1
@@ -192,6 +199,8 @@ class Client:
         headers = {**self._headers, **request.headers}
         if authorization:
             headers["Authorization"] = authorization
+        with self._counting:
+            self.requests += 1
         return self._transport.exchange(
             request.method, request.url, headers, request.body, replay=request.repeatable or request.body is None
         )

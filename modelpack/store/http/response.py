@@ -26,7 +26,7 @@ class Response:
     ) -> None:
         self.status = raw.status
         self.url = url
-        self.headers: Mapping[str, str] = _join(raw.getheaders())
+        self.headers: Mapping[str, str] = dict(raw.getheaders())
         self._raw = raw
         self._finish: Callable[[bool], None] | None = finish
         self._throttle = throttle
@@ -93,11 +93,3 @@ def describe(error: BaseException) -> str:
         return f"that is not HTTP ({type(error).__name__})"
     text = str(getattr(error, "strerror", None) or "") or type(error).__name__
     return text[:200]
-
-
-def _join(headers: list[tuple[str, str]]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        key = name.lower()
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
-    return joined

@@ -93,6 +93,10 @@ class LayoutStore(Store):
         """All names, sorted. Raises DocumentError."""
         return tuple(self._index().names)
 
+    def listed(self) -> tuple[Descriptor, ...]:
+        """Everything that ``index.json`` lists, named or not, each digest once. Raises DocumentError."""
+        return tuple({entry.digest: entry.plain() for entry in self._index().entries}.values())
+
     def rewrite(self, name: str, change: Change) -> None:
         """Let a name lead to what ``change`` makes of what it leads to now; what it led to goes if it has no other name."""
         with self._files.locked("index"):

@@ -112,6 +112,11 @@ class Relay:
         for host in self._hosts:
             host.client.close()
 
+    def reopen(self) -> None:
+        """Keep connections again."""
+        for host in self._hosts:
+            host.client.reopen()
+
 
 def _connect(
     mirror: Mirror, registry: str, options: HttpOptions, credentials: Credentials, observe: Observer

@@ -43,6 +43,13 @@ class Board:
             self._active.append(segment)
             return segment
 
+    def take_at(self, position: int, length: int) -> Segment | None:
+        """As :meth:`take`, if what is next begins at a position and nobody is at work; else None."""
+        with self._change:
+            if self._active or not self._todo or self._todo[0][0] != position:
+                return None
+        return self.take(length)
+
     def advance(self, segment: Segment, count: int) -> None:
         """Bytes of a segment were written; blocks that became whole are reported."""
         with self._change:
@@ -55,6 +62,14 @@ class Board:
             if segment.position == segment.end:
                 self._active.remove(segment)
             self._change.notify_all()
+
+    def shorten(self, segment: Segment, length: int) -> None:
+        """Let others have what lies more than about ``length`` bytes ahead, in whole blocks."""
+        with self._change:
+            end = (segment.position + length) // BLOCK * BLOCK
+            if segment.position < end < segment.end:
+                self._todo.insert(0, (end, segment.end))
+                segment.end = end
 
     def fail(self, error: BaseException) -> None:
         """End the download with an error; the first one counts."""

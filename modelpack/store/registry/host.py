@@ -113,8 +113,14 @@ class Registry:
         self.client.close()
         self.relay.close()
 
+    def reopen(self) -> None:
+        """Keep connections again, after :meth:`close`."""
+        self.client.reopen()
+        self.relay.reopen()
+
     def __enter__(self) -> Self:
         """The registry itself."""
+        self.reopen()
         return self
 
     def __exit__(

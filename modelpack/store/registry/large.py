@@ -39,6 +39,7 @@ class LargeUploads:
         self._journal = journal
         self._exists = exists
         self._possible = not sessions.client.origin.host.endswith(_WHOLE_ONLY)
+        self._confirms = True
 
     def push(self, content: Content, key: str) -> bool:
         """Send large content; False if it is not large, or this registry wants it whole.
@@ -52,7 +53,11 @@ class LargeUploads:
         note = self._journal.open(f"{self._sessions.base} {key}" if key else "")
         with closing(note), closing(content):
             try:
-                _Upload(self._sessions, content, note, self._exists).run()
+                if self._confirms:
+                    content.believe()
+                upload = _Upload(self._sessions, content, note, self._exists)
+                upload.run()
+                self._confirms &= upload.confirmed
             except _Refused:
                 content.revoke()
                 note.forget()
@@ -80,6 +85,8 @@ class _Upload:
         self._lost = 0
         self._attempt = 1
         self._highest = 0
+        self.confirmed = True
+        """Whether the registry said which digest it found, wherever that was asked."""
 
     def run(self) -> None:
         """Send what is missing, and name it."""
@@ -175,24 +182,33 @@ class _Upload:
         """
         digest = self._content.digest
         try:
-            self._name(digest)
+            said = self._name(digest)
         except (NotFound, RegistryError) as error:
             # The answer to an earlier attempt was perhaps lost, and the session has ended well.
             if not self._exists(Descriptor("", digest, self._content.size)):
+                if not self._resumed:  # else it is perhaps what an earlier run left there
+                    self._verify()
                 self._replace(error)
                 return False
+            return True
+        self.confirmed = said == str(digest)
+        if not self.confirmed:
+            self._verify()
         return True
 
-    def _name(self, digest: Digest) -> None:
+    def _verify(self) -> None:
+        """The registry did not confirm what was believed: see whose fault it is. Raises DigestMismatch, SizeMismatch."""
+        if self._content.believed:
+            self._content.verify()
+
+    def _name(self, digest: Digest) -> str:
         client = self._sessions.client
         attempt = 1
         while True:
             try:
-                self._sessions.finish(self._location, digest)
+                return self._sessions.finish(self._location, digest)
             except Unavailable as error:
                 if attempt >= client.retries:
                     raise
                 client.pause(attempt, str(digest), str(error))
                 attempt += 1
-            else:
-                return

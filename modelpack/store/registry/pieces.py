@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -23,7 +24,8 @@ _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,19})")
 class Content:
     """Content on its way in pieces: a source, how much of it has arrived, and the hash up to there.
 
-    The last byte is handed over only if all of it is what is expected. One stream serves all pieces that follow each other.
+    The last byte is handed over only if all of it is what is expected, or if it is believed. One stream serves all pieces
+    that follow each other.
     """
 
     def __init__(self, source: Source, size: int, expected: Digest | None, count: Count | None) -> None:
@@ -37,6 +39,34 @@ class Content:
         self._hasher = new_hasher(self._algorithm)
         self._stream: Stream | None = None
         self._at = 0
+        self.believed = False
+
+    def believe(self) -> None:
+        """Take a local file for what it is expected to be, because the receiver hashes it: it need not be read here then.
+
+        Content of another kind, or of unknown digest, stays to be hashed.
+        """
+        self.rewind()
+        if self._expected is not None and isinstance(self._stream, io.FileIO):
+            self.believed = True
+            self._hasher = _Known(self._expected.hex)
+
+    def verify(self) -> None:
+        """Hash what was believed after all. Raises DigestMismatch, SizeMismatch."""
+        self.believed = False
+        self._hasher = new_hasher(self._algorithm)
+        self.position = 0
+        self.rewind()
+        hasher, buffer = self.copy_hasher(), memoryview(bytearray(CHUNK))
+        while self._at < self.size:
+            length = self._read(buffer[: self.size - self._at])
+            hasher.update(buffer[:length])
+        self.check(hasher)
+
+    @property
+    def file(self) -> io.FileIO | None:
+        """The open file to send from, at its position, if nobody here has to see its bytes."""
+        return self._stream if self.believed and isinstance(self._stream, io.FileIO) else None
 
     @property
     def digest(self) -> Digest:
@@ -45,6 +75,10 @@ class Content:
 
     def seek(self, position: int) -> None:
         """The registry has this much: hash up to there again. Raises SizeMismatch, DigestMismatch."""
+        if self.believed:
+            self._tell(position - self._counted)
+            self.position = position
+            return
         if position < self.position:
             self._hasher = new_hasher(self._algorithm)
             self.position = 0
@@ -81,14 +115,21 @@ class Content:
 
     def read(self, buffer: memoryview) -> int:
         """Some bytes, at least one; counted. Raises SizeMismatch."""
-        assert self._stream is not None  # noqa: S101  # it is open
-        length = self._stream.readinto(buffer) or 0
-        if not length:
-            raise SizeMismatch(
-                "the content became shorter while it was sent", hint="run again when nothing writes to it"
-            )
+        length = self._read(buffer)
+        self._tell(length)
+        return length
+
+    def passed(self, length: int) -> None:
+        """Bytes went out of :attr:`file` directly. Raises SizeMismatch if none did."""
+        _require(length)
         self._at += length
         self._tell(length)
+
+    def _read(self, buffer: memoryview) -> int:
+        assert self._stream is not None  # noqa: S101  # it is open
+        length = self._stream.readinto(buffer) or 0
+        _require(length)
+        self._at += length
         return length
 
     def check(self, hasher: Hasher) -> None:
@@ -148,12 +189,31 @@ class Piece:
             self.failed = True
             raise
         self.hasher = self._content.copy_hasher()
-        self._beside = beside(self.hasher, self.size)
+        self._beside = beside(self.hasher, 0 if self._content.believed else self.size)
         self._left = self.size
         return self
 
+    @property
+    def file(self) -> io.FileIO | None:
+        """What :meth:`readinto` would read, if that need not be."""
+        return self._content.file
+
+    @property
+    def left(self) -> int:
+        """Bytes that are still to be sent."""
+        return self._left
+
+    def passed(self, length: int) -> None:
+        """Bytes were sent out of the file. Raises SizeMismatch."""
+        try:
+            self._content.passed(length)
+            self._advance(length)
+        except BaseException:
+            self.failed = True
+            raise
+
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill (part of) the buffer, which must stay as it is until the next call: it is hashed while it is sent."""
+        """Fill (part of) the buffer, which must stay as it is until it is given again: it is hashed while it is sent."""
         try:
             return self._read(buffer) if self._left else 0
         except BaseException:
@@ -166,14 +226,33 @@ class Piece:
         self._beside.close()
 
     def _read(self, buffer: memoryview) -> int:
-        self._beside.settle()
+        self._beside.release(buffer)
         length = self._content.read(buffer[: self._left])
         self._beside.update(buffer[:length])
+        self._advance(length)
+        return length
+
+    def _advance(self, length: int) -> None:
         self._left -= length
         if not self._left:
             self._beside.settle()
             self._content.check(self.hasher)
-        return length
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A hasher that need not see anything."""
+
+    hex: str
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Nothing."""
+
+    def hexdigest(self) -> str:
+        return self.hex
+
+    def copy(self) -> _Known:
+        return self
 
 
 @dataclass(slots=True)
@@ -196,6 +275,11 @@ class Pieces:
             return False
         self.size = self.limit = max(self.size // 2, MIN_PIECE)
         return True
+
+
+def _require(length: int) -> None:
+    if not length:
+        raise SizeMismatch("the content became shorter while it was sent", hint="run again when nothing writes to it")
 
 
 def reported_offset(header: str) -> int:

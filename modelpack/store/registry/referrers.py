@@ -37,7 +37,7 @@ MAX_PAGES = 1000
 
 def list_referrers(store: RegistryStore, subject: Descriptor, artifact_type: str) -> tuple[Descriptor, ...]:
     """Descriptors of all that is attached, by the API or, where that is absent, by the fallback tag."""
-    found = _from_api(store, subject, artifact_type)
+    found = from_api(store, subject, artifact_type)
     if found is None:
         document = _tagged(store, fallback_tag(subject))
         entries = document.manifests if isinstance(document, Index) else ()
@@ -66,7 +66,7 @@ def attach(store: RegistryStore, manifest: Manifest | Index) -> None:
     Raises DocumentError if something else than an index has the tag, and as :func:`rewrite`.
     """
     assert manifest.subject is not None  # noqa: S101  # the caller looked
-    if _from_api(store, manifest.subject, "") is not None:
+    if from_api(store, manifest.subject, "") is not None:
         return
     entry = describe(manifest)
     tag = fallback_tag(manifest.subject)
@@ -108,7 +108,7 @@ def fallback_tag(subject: Descriptor) -> str:
     return f"{subject.digest.algorithm}-{subject.digest.hex[:64]}"
 
 
-def _from_api(store: RegistryStore, subject: Descriptor, artifact_type: str) -> tuple[Descriptor, ...] | None:
+def from_api(store: RegistryStore, subject: Descriptor, artifact_type: str = "") -> tuple[Descriptor, ...] | None:
     """None if the registry has no such API."""
     query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
     url = f"{store.base}/referrers/{subject.digest}{query}"

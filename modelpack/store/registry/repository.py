@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
+from typing import Self
 from urllib.parse import quote
 
-from modelpack.errors import DigestMismatch, NotFound, UnsupportedFormat
+from modelpack.errors import DigestMismatch, InvalidDigest, NotFound, UnsupportedFormat
 from modelpack.oci import Descriptor, Digest, is_document, parse_document
 from modelpack.oci.mediatypes import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from modelpack.store.base import Change, Store
@@ -21,6 +23,7 @@ from modelpack.store.sources import BytesSource, HashingSource, Source, Stream, 
 
 _ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 _KEPT_DOCUMENTS = 16
+_SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class RegistryStore(Store):
@@ -61,6 +64,22 @@ class RegistryStore(Store):
         """The same from the registry itself, for who is going to replace what is there."""
         return self._resolve(None, name)
 
+    def look_up(self, name: str) -> Descriptor | None:
+        """What a tag or digest names by the registry's word, without reading it (HEAD): good to notice changes, and for nothing
+        else. None if the registry says too little. Raises NotFound.
+        """
+        request = Request("HEAD", self._named(name), self.pull_scope, {"Accept": _ACCEPT})
+        response = self.registry.client.send(request)
+        response.close()
+        headers = response.headers
+        size = headers.get("content-length", "")
+        try:
+            digest = Digest.parse(headers.get("docker-content-digest", ""))
+        except InvalidDigest:
+            return None
+        media_type = headers.get("content-type", "").partition(";")[0].strip()
+        return Descriptor(media_type, digest, int(size)) if _SIZE.fullmatch(size) and is_document(media_type) else None
+
     def _resolve(self, host: MirrorHost | None, name: str) -> Descriptor:
         asked = Digest.parse(name) if ":" in name else None
         client, url, scope = self._at(host, _document_path(name))
@@ -100,6 +119,10 @@ class RegistryStore(Store):
         """What is attached, by the referrers API or the fallback tag."""
         return referrers.list_referrers(self, subject, artifact_type)
 
+    def listed_referrers(self, subject: Descriptor) -> tuple[Descriptor, ...] | None:
+        """What the referrers API lists; None if the registry has none, and keeps such lists under fallback tags."""
+        return referrers.from_api(self, subject)
+
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Take a blob from another repository of this registry."""
         return self._sessions.mount(descriptor, repository)
@@ -131,8 +154,13 @@ class RegistryStore(Store):
         self._keep(descriptor.digest, raw)
 
     def close(self) -> None:
-        """Close idle connections of the registry."""
+        """Close idle connections of the registry, and keep none until the store is entered again."""
         self.registry.close()
+
+    def __enter__(self) -> Self:
+        """The store itself. It may have been closed before, as that of a :class:`modelpack.Verified` is."""
+        self.registry.reopen()
+        return self
 
     def _open(self, descriptor: Descriptor, offset: int) -> Stream:
         with self._lock:

@@ -55,11 +55,15 @@ class Sessions:
         response.drain()
         return reported_offset(response.headers.get("range", "")), self._location(response, location)
 
-    def finish(self, location: str, digest: Digest, body: Body | None = None) -> None:
-        """Name what was sent, or what is sent with this: once, as :meth:`patch`."""
+    def finish(self, location: str, digest: Digest, body: Body | None = None) -> str:
+        """Name what was sent, or what is sent with this: once, as :meth:`patch`. Which digest the registry found it to have;
+        ``""`` if it does not say.
+        """
         url = f"{location}{'&' if '?' in location else '?'}digest={digest}"
         headers = _CONTENT if body else {}
-        self.client.send(Request("PUT", url, self._scope, headers, body, _CREATED, repeatable=False)).drain()
+        response = self.client.send(Request("PUT", url, self._scope, headers, body, _CREATED, repeatable=False))
+        response.drain()
+        return response.headers.get("docker-content-digest", "")
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Take a blob from a sibling repository. False if the registry would rather have it uploaded."""

@@ -12,7 +12,7 @@ from modelpack.trust.notary.artifact import parse_envelope
 from modelpack.trust.notary.envelope import AUTHORITY, Envelope
 from modelpack.trust.notary.policy import LEVELS, Action, Check, Statement, TrustPolicy
 from modelpack.trust.notary.truststore import Given, Roots
-from modelpack.trust.seal import Circumstances, Form, Seal, Voucher
+from modelpack.trust.seal import Cause, Circumstances, Form, Seal, Voucher
 from modelpack.trust.x509 import (
     NOTARY,
     Certificate,
@@ -140,7 +140,7 @@ class _Judgement:
     def _expiry(self) -> None:
         expiry = self.envelope.expiry
         if expiry is not None and self.now >= expiry:
-            raise BadSignature(f"the signature expired ({expiry:%Y-%m-%d %H:%M} UTC)")
+            raise BadSignature(f"the signature expired ({expiry:%Y-%m-%d %H:%M} UTC)", cause=Cause.EXPIRED)
 
     def _timestamp(self) -> None:
         """All certificates in their time: at the moment that a trusted clock names, or else now."""

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Self
 
 from modelpack.errors import DocumentError, InputError, ModelPackError, PolicyViolation
-from modelpack.oci import JSON, Reference
+from modelpack.oci import Reference
 from modelpack.oci.fields import Fields
 from modelpack.trust.policy.identities import identity
 from modelpack.trust.policy.members import members
 from modelpack.trust.policy.moments import moment
+from modelpack.trust.policy.reading import read_fields
 from modelpack.trust.policy.requirements import AllOf, AnyOf, Attested, InsecureAcceptAnything, Policy, SignedBy
 from modelpack.trust.policy.scopes import Scope
 from modelpack.trust.seal import Identity
 from modelpack.trust.userfiles import read_file
-from modelpack.yamlfile import Tree, load_yaml
 
 MAX_POLICY = 1 << 20
 _MAX_PARTS = 1000
@@ -54,13 +54,7 @@ class PolicyFile:
     @classmethod
     def parse(cls, raw: bytes, read: Callable[[str], bytes], name: str = "the policy") -> Self:
         """Read a policy; ``read`` gives the files that it names. Raises DocumentError, InputError."""
-        if len(raw) > MAX_POLICY:
-            raise DocumentError(name, "", f"{len(raw)} bytes are more than the {MAX_POLICY} allowed")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError as error:
-            raise DocumentError(name, "", f"not UTF-8 at byte {error.start}") from None
-        root = _object(load_yaml(text, name), name)
+        root = read_fields(raw, name, MAX_POLICY)
         members(root, "version", "identities", "rules")
         if root.integer("version") != 1:
             root.fail("version", "1 is required")
@@ -83,23 +77,6 @@ class PolicyFile:
             message = f"{self.name} has no rule for {name}, so nothing from there is trusted"
             raise PolicyViolation(message, findings=(message,), hint="add a rule with this scope, or one with '*'")
         return max(fitting, key=lambda rule: rule[0].narrowness)[1]
-
-
-def _object(tree: Tree, document: str) -> Fields:
-    if not isinstance(tree, dict):
-        raise DocumentError(document, "", "a mapping is required")
-    value: dict[str, JSON] = {key: _json(item) for key, item in tree.items()}
-    return Fields(value, document)
-
-
-def _json(tree: Tree) -> JSON:
-    """The same tree: what YAML can say here, JSON can."""
-    match tree:
-        case dict():
-            return {key: _json(value) for key, value in tree.items()}
-        case list():
-            return [_json(value) for value in tree]
-    return tree
 
 
 def _identity(identities: Fields, key: str, read: Callable[[str], bytes]) -> Identity:

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from modelpack.errors import BadSignature, CannotVerify, UntrustedIdentity
+from modelpack.trust.seal import Cause
 from modelpack.trust.x509.certificates import HASHES, MAX_CHAIN, Certificate
 
 CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
@@ -164,6 +165,7 @@ def check_time(path: Iterable[Certificate], at: Period) -> None:
             raise BadSignature(
                 f"the certificate of {certificate} had expired ({certificate.not_after:%Y-%m-%d %H:%M} UTC)",
                 hint="only a timestamp by a trusted authority shows that it was valid when it signed",
+                cause=Cause.EXPIRED,
             )
         if at.begin < certificate.not_before:
             raise BadSignature(

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 from modelpack.errors import BadSignature, CannotVerify, InputError
+from modelpack.trust.seal import Cause
 from modelpack.trust.x509.certificates import HASHES, Certificate, unreadable
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ class RevocationList:
             raise InputError(f"{name} is signed with {hashed.name}, which is not safe")
         return made
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it, in hex."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        return self.raw.fingerprint(SHA256()).hex()
+
     def covers(self, certificate: Certificate, issuer: Certificate) -> bool:
         """Whether it is about this certificate, and signed by its issuer, who may."""
         if self.issuer != issuer.subject or "crl_sign" not in (issuer.usage or ()):
@@ -120,7 +128,7 @@ def remarks(unchecked: Sequence[Certificate], crls: Sequence[RevocationList]) ->
 def _is_clear(certificate: Certificate, issuer: Certificate, crls: Sequence[RevocationList], now: datetime) -> bool:
     about = [crl for crl in crls if crl.covers(certificate, issuer)]
     if any(crl.lists(certificate) for crl in about):
-        raise BadSignature(f"the certificate of {certificate} was revoked by its issuer")
+        raise BadSignature(f"the certificate of {certificate} was revoked by its issuer", cause=Cause.REVOKED)
     return any(crl.is_fresh(now) for crl in about)
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ObjectIdentifier
 
 from modelpack.errors import BadSignature, CannotVerify, InputError
+from modelpack.trust import Cause
 from modelpack.trust.x509 import RevocationList, check_revocation, load_crls, require_fresh
 from modelpack.trust.x509.revocation import MAX_CRL, MAX_CRLS, remarks
 from tests.real.tools import run
@@ -46,8 +47,9 @@ def test_pem_is_read_too() -> None:
 
 @pytest.mark.parametrize("revoked", [SIGNER, ISSUING])
 def test_revoked(revoked: object) -> None:
-    with pytest.raises(BadSignature, match="was revoked by its issuer"):
+    with pytest.raises(BadSignature, match="was revoked by its issuer") as caught:
         check(crl(ISSUING, SIGNER), crl(ROOT)) if revoked is SIGNER else check(crl(ISSUING), crl(ROOT, ISSUING))
+    assert caught.value.cause is Cause.REVOKED
 
 
 def test_an_old_list_still_revokes_but_clears_nobody() -> None:
@@ -127,3 +129,11 @@ def test_never_silently_skipped() -> None:
     require_fresh(())
     with pytest.raises(CannotVerify, match="CN=signer was revoked is not known"):
         require_fresh(PATH[:1])
+
+
+def test_a_list_is_known_by_all_of_its_bytes() -> None:
+    top = root()
+    raw = crl(top)
+    pem = x509.load_der_x509_crl(raw).public_bytes(serialization.Encoding.PEM)
+    assert RevocationList.load(raw).fingerprint == RevocationList.load(pem).fingerprint
+    assert RevocationList.load(crl(top, leaf(parent=top))).fingerprint != RevocationList.load(raw).fingerprint

@@ -1,0 +1,1 @@
+"""audit: registries against rules."""

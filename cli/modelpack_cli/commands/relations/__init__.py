@@ -1,0 +1,1 @@
+"""How models relate to each other: diff, lineage."""

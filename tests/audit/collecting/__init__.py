@@ -1,0 +1,1 @@
+"""Tests of modelpack.audit.collecting."""

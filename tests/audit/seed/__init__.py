@@ -1,0 +1,1 @@
+"""A registry full of models, each with one defect, and good ones between them."""
