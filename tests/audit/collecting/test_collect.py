@@ -70,7 +70,9 @@ def layer(store: Store, path: str | None, data: bytes = b"x", media_type: str = 
 
 def test_a_good_model(store: LayoutStore) -> None:
     found = facts(
-        store, put(store, files={"README.md": b"---\nlicense: mit\nbase_model: org/base\n---\n"}), tags=["v1"]
+        store,
+        put(store, files={"README.md": b"---\nlicense: mit\nbase_model: org/base\n---\n"}, licence=""),
+        tags=["v1"],
     )
     assert (found.sort, found.stated.name, found.weights.parameters, found.weights.counts) == (
         Sort.MODEL,
