@@ -34,6 +34,17 @@ BESIDE: dict[str, tuple[str, str, bytes, tuple[str, ...]]] = {
 }
 
 
+PODS = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: server, namespace: ml}}
+spec:
+  volumes:
+  - {{name: loose, image: {{reference: "{loose}"}}}}
+  - {{name: pinned, image: {{reference: "{pinned}"}}}}
+"""
+
+
 def beside(path: str, data: bytes) -> Callable[[Kit, str], object]:
     """A good model with one more file."""
     return lambda kit, name: kit.model(name, {path: data})
@@ -106,6 +117,14 @@ def packed(kit: Kit, name: str) -> None:
 def not_allowed(kit: Kit, name: str) -> None:
     """The policy allows GGUF alone for this repository."""
     kit.model(name)
+
+
+@case("deployed-by-tag", "MP130")
+def deployed(kit: Kit, name: str) -> None:
+    """A pod's manifest names it by its tag; another, which is good, by its digest."""
+    kit.model(name)
+    good = kit.at("good-plain", kit.found["good-plain"])
+    (kit.folder / "pods.yaml").write_text(PODS.format(loose=f"{kit.place(name)}:v1", pinned=good))
 
 
 @case("stale", "MP100")

@@ -116,9 +116,12 @@ def _about_another(document: Document) -> Iterator[Hit]:
 
 
 def _contradictions(document: Document, besides: tuple[str, ...]) -> Iterator[Hit]:
+    """Placed where it is in the document, and not by the document's digest: that is another one tomorrow, for the same matter."""
     for one in document.contradictions:
         if one.code not in besides:
-            yield Hit(f"{one.place}: {one.message}", str(document.manifest), {"code": one.code, "type": document.type})
+            yield Hit(
+                one.message, one.place, {"code": one.code, "type": document.type, "manifest": str(document.manifest)}
+            )
 
 
 def _unsigned(documents: list[Document], what: str) -> Iterator[Hit]:
