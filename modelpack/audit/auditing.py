@@ -23,7 +23,7 @@ from modelpack.audit.running.examine import Examined, Examiner, Item
 from modelpack.audit.running.judging import Judge
 from modelpack.audit.running.scrub import scrub
 from modelpack.audit.running.survey import Apis, Listed, Survey
-from modelpack.audit.running.targets import Places, unique
+from modelpack.audit.running.targets import Kind, Places, unique
 from modelpack.audit.running.trusted import trust_fingerprint
 from modelpack.audit.state import State, StoredEstate
 from modelpack.errors import InputError, NotFound
@@ -121,6 +121,11 @@ class Audit:
         self.finished = max(self.started, datetime.now(UTC)) if self.options.now is None else self.started
         self._seconds = time.monotonic() - self._begun
         self._state.finish(self.finished.timestamp(), json.dumps(self._summary().to_json()))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one artifact is asked about, and no place as a whole."""
+        return [target.kind for target in self.targets] == [Kind.ARTIFACT]
 
     def results(self) -> Results:
         """What reports are made of. Before the end, what there is."""

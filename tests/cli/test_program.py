@@ -25,6 +25,7 @@ COMMANDS = [
     "diff",
     "sbom",
     "scan",
+    "audit",
     "sign",
     "attest",
     "verify",

@@ -131,10 +131,10 @@ def _manifest(store: Watched, manifest: Manifest, known: Artifact, how: Collecti
         path_problems=tuple(layers.path_problems(manifest)) if model else (),
         created=content.time_of(config.created_at) or known.created,
     )
-    found = _present(store, manifest.blobs, found, how, unchecked)
     inventory = None
     if model:
         inventory, found = _content(store, manifest, found, unchecked)
+    found = _present(store, manifest.blobs, found, how, unchecked)  # last: what was read need not be asked for
     return _attached(store, manifest, found, how, inventory, unchecked)
 
 

@@ -59,8 +59,9 @@ class Watched(Store):
         self._kept = 0
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Whether the content is there, in full length."""
-        return self.inner.exists(descriptor)
+        """Whether the content is there, in full length; what was read and verified just now is."""
+        known = self._small.get(descriptor.digest)
+        return self.inner.exists(descriptor) if known is None else len(known) == descriptor.size
 
     def resolve(self, name: str) -> Descriptor:
         """What a name names; the list of tags answers for what is attached."""
