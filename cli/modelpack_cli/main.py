@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
 from modelpack_cli.commands.audit import command as audit
-from modelpack_cli.commands.relations import diffing
+from modelpack_cli.commands.relations import diffing, lineage
 from modelpack_cli.commands.stage import group as stage
 from modelpack_cli.commands.stage import initializer
 from modelpack_cli.commands.trust import attesting, keys, signing, verifying
@@ -107,6 +107,7 @@ for group in (
     stage,
     inspect,
     diffing,
+    lineage,
     sbom,
     scan,
     audit,

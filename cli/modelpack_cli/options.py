@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -153,12 +154,22 @@ class Command(TyperCommand):
                     formatter.write_dl(records)
 
 
-def connects(command: Body) -> Body:
+Guard = Callable[[dict[str, Any]], AbstractContextManager[None]]
+"""What is around the reading of options; it gets the other arguments of the command."""
+
+
+def connects(command: Body, guard: Guard | None = None) -> Body:
     """Give a command the connection options; it receives them as one argument ``access``."""
-    return gathered(command, "access", _PARAMETERS, _access)
+    return gathered(command, "access", _PARAMETERS, _access, guard)
 
 
-def gathered(command: Body, argument: str, parameters: dict[str, tuple[Any, Any]], build: Callable[..., Any]) -> Body:
+def gathered(
+    command: Body,
+    argument: str,
+    parameters: dict[str, tuple[Any, Any]],
+    build: Callable[..., Any],
+    guard: Guard | None = None,
+) -> Body:
     """Give a command options that it receives as one ``argument``, which ``build`` makes of them.
 
     ``parameters`` are annotations and defaults by name.
@@ -166,7 +177,9 @@ def gathered(command: Body, argument: str, parameters: dict[str, tuple[Any, Any]
 
     def run(**arguments: Any) -> None:
         chosen = {name: arguments.pop(name) for name in parameters}
-        command(**{argument: build(**chosen)}, **arguments)
+        with guard(arguments) if guard else nullcontext():
+            built = build(**chosen)
+        command(**{argument: built}, **arguments)
 
     # The library's types are only imported for type checkers: it costs more start-up time than the whole command line.
     known = {"Access": None, "Trust": None}

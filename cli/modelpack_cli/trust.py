@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from modelpack_cli import environment
-from modelpack_cli.options import TRUST, gathered
+from modelpack_cli.options import TRUST, Guard, gathered
 
 if TYPE_CHECKING:
     from modelpack import PolicyFile, PrivateKey, PublicKey
@@ -118,9 +118,9 @@ _PARAMETERS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def trusts(command: Body) -> Body:
+def trusts(command: Body, guard: Guard | None = None) -> Body:
     """Give a command the options that say whom to trust; it receives them as one argument ``trust``."""
-    return gathered(command, "trust", _PARAMETERS, _readable_again)
+    return gathered(command, "trust", _PARAMETERS, _readable_again, guard)
 
 
 def from_variables(trust: Trust) -> Trust:

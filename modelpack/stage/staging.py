@@ -29,7 +29,18 @@ from modelpack.stage.checkup import used_bytes
 from modelpack.stage.fingerprint import fingerprint
 from modelpack.stage.offline import keep_evidence
 from modelpack.stage.preflight import Facts, admit, check_clock
-from modelpack.stage.snapshots import FILES, Arrangement, Build, Depth, FileRecord, Known, Receipt, damage, publish
+from modelpack.stage.snapshots import (
+    FILES,
+    Arrangement,
+    Build,
+    Depth,
+    FileRecord,
+    Known,
+    Opened,
+    Receipt,
+    damage,
+    publish,
+)
 from modelpack.store import Event, Observer, ignore
 from modelpack.trust import Verified
 from modelpack.unpack import EVERYTHING, Selection, contents
@@ -174,6 +185,7 @@ class _Run:
             self.jobs,
             shared,
             diff_ids(self.manifest, self.config),
+            self._opened(),
         )
         try:
             files = build.run()
@@ -212,8 +224,19 @@ class _Run:
         """The state of blobs by what other snapshots' receipts say; of a damaged snapshot's blobs nothing is known."""
         if self.request.depth is not Depth.RECEIPT:
             return {}
-        receipts = [Receipt.load(self.cache, key) for key in self.cache.keys() if key != self.key]  # noqa: SIM118  # a method
-        return {file.digest: file for receipt in receipts if receipt for file in receipt.files}
+        return {file.digest: file for _, receipt in self._others() for file in receipt.files}
+
+    def _opened(self) -> Opened:
+        """What archives hold, by what the receipts of other snapshots say."""
+        found: dict[Digest, tuple[tuple[FileRecord, bool], ...]] = {}
+        for key, receipt in self._others():
+            found |= receipt.opened(self.cache.snapshot(key))
+        return found
+
+    def _others(self) -> Iterator[tuple[str, Receipt]]:
+        for key in self.cache.keys():  # noqa: SIM118  # a method
+            if key != self.key and (receipt := Receipt.load(self.cache, key)):
+                yield key, receipt
 
     def _damage(self) -> str:
         receipt = Receipt.load(self.cache, self.key)

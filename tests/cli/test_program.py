@@ -23,6 +23,7 @@ COMMANDS = [
     "copy",
     "inspect",
     "diff",
+    "lineage",
     "sbom",
     "scan",
     "audit",

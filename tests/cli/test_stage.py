@@ -104,6 +104,48 @@ def test_the_default_termination_log(signed: str, key: Path, cache: Path, tmp_pa
     modelpack("stage", signed, "--to", cache, "--key", key, "--termination-log", bad, "--metrics-file", bad).done()
 
 
+def test_what_goes_wrong_before_it_begins_is_told_too(signed: str, key: Path, cache: Path, tmp_path: Path) -> None:
+    message, metrics = tmp_path / "message", tmp_path / "stage.prom"
+    gone, policy = tmp_path / "gone.pub", tmp_path / "policy.yaml"
+    policy.write_text("policies: [")
+    told = ("--termination-log", message)
+    for options, code, error, text in (
+        (("--key", gone), 2, "InputError", "gone.pub"),
+        (("--policy", policy), 3, "DocumentError", "policy.yaml"),
+        (("--key", key, "--limit-rate", "fast"), 2, "InputError", "--limit-rate"),
+        (("--key", key, "--insecure-skip-verify"), 2, "InputError", "contradicts"),
+    ):
+        message.unlink(missing_ok=True)
+        ran = modelpack("stage", signed, "--to", cache, *options, *told, "--metrics-file", metrics, "--log", "json")
+        ran.failed(code, text)
+        said = json.loads(message.read_text())
+        assert (said["result"], said["error"], said["reference"]) == ("error", error, signed)
+        assert text in said["message"]
+        assert len([line for line in ran.err.splitlines() if line.startswith("{")]) == 1
+        assert f'error="{error}"' in metrics.read_text()
+    assert not cache.exists()
+    modelpack("stage", "prefetch", signed, signed, "--to", cache, "--key", gone, *told).failed(2)
+    assert json.loads(message.read_text())["reference"] == f"{signed} {signed}"
+    modelpack("stage", "storage-initializer", f"modelpack://{signed}", cache, "--key", gone, *told).failed(2)
+    assert json.loads(message.read_text())["reference"] == f"modelpack://{signed} {cache}"
+
+
+def test_pins_and_leases_as_json(signed: str, key: Path, cache: Path) -> None:
+    to = ("--to", cache)
+    staged = modelpack("stage", signed, *to, "--key", key, "--lease", "pod", "-f", "json").done().json
+    snapshot = staged["snapshot"]
+    pinned = modelpack("stage", "pin", staged["digest"], *to, "-f", "json").done()
+    assert pinned.json == {"snapshot": snapshot, "pinned": True}
+    assert modelpack("stage", "pin", staged["digest"], *to, "--remove", "-f", "json").json["pinned"] is False
+    assert modelpack("stage", "pin", staged["digest"], *to).done().last == snapshot
+    lease = modelpack("stage", "lease", "pod", *to, "-f", "json").done().json
+    assert (lease["lease"], lease["snapshot"]) == ("pod", snapshot)
+    assert 3500 < lease["expires"] - time.time() <= 3601
+    assert modelpack("stage", "lease", "pod", *to).done().last == snapshot
+    released = modelpack("stage", "lease", "pod", *to, "--release", "-f", "json").done().json
+    assert released == {"lease": "pod", "released": True}
+
+
 def test_messages_are_short_whatever_is_in_them() -> None:
     outcome = Outcome("x" * 5000, 0.0)
     outcome.failed(library.InputError("\x01" * 9000, hint="\x02" * 9000))

@@ -185,7 +185,7 @@ def test_arrangements_by_name() -> None:
     assert arrangement("hf-cache", "x.example/ml/org/name:v1") == Arrangement(Form.HF_CACHE, "org/name")
     assert arrangement("hf-cache", "x.example/a:v1", "o/n").repo == "o/n"
     with pytest.raises(InputError, match="not a layout"):
-        arrangement("triton", "x.example/a/b")
+        arrangement("zip", "x.example/a/b")
 
 
 def test_bad_content_is_not_published(signer: PrivateKey, tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from modelpack.store import Event, MemoryStore
 from modelpack.unpack import Selection
 from tests.stage.models import content, staged
 from tests.stage.reader import Reader, as_text
-from tests.unpack.models import archive, compress, model, raw, simple, tar, tar_of
-from tests.unpack.models import member as tar_member
+from tests.unpack.models import archive, model, raw, simple, tar_of
 
 FILES = {"config.json": b"{}", "model.safetensors": b"w" * 5000, "sub/deep/a.txt": b"a"}
 CHANGED = "was changed, added or removed"
@@ -52,18 +51,6 @@ def test_what_two_versions_share_is_stored_and_fetched_once(tmp_path: Path) -> N
     assert rollback(Cache(tmp_path)) == one.descriptor.digest.hex
     assert sorted(content(tmp_path / "current")) == ["a", "model.bin"]
     assert rollback(Cache(tmp_path)) == two.descriptor.digest.hex
-
-
-@pytest.mark.parametrize("codec", ["tar", "tar+gzip", "tar+zstd"])
-def test_archives(codec: str, tmp_path: Path) -> None:
-    store = MemoryStore()
-    data = tar([tar_member("run.sh", b"#!", mode=0o755), tar_member("lib/x.py", b"x")])
-    manifest = model(store, archive(store, compress(data, codec), codec), raw(store, "w.bin", b"w"))
-    staged(tmp_path, store, manifest)
-    assert content(tmp_path / "current") == {"run.sh": b"#!", "lib/x.py": b"x", "w.bin": b"w"}
-    assert os.access(tmp_path / "current" / "run.sh", os.X_OK)
-    assert (tmp_path / "current" / "run.sh").stat().st_mode & 0o777 == 0o555
-    assert staged(tmp_path, store, manifest, Request(depth=Depth.FULL)).hit
 
 
 def test_executables_and_twins(tmp_path: Path) -> None:

@@ -128,7 +128,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """A base model or data set that it says it was made from. ``role`` is "base-model" or "dataset"; ``source`` who said so."""
+    """What it says that it was made from. ``role`` is "base-model", "dataset", or "source" (the Hub's commit whose files these
+    are); ``source`` who said so.
+    """
 
     role: str
     name: str

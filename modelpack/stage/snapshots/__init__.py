@@ -1,6 +1,6 @@
 """Snapshots: what a published folder holds, its receipt, the check of it, and how it is built."""
 
-from modelpack.stage.snapshots.building import Build, Known
+from modelpack.stage.snapshots.building import Build, Known, Opened
 from modelpack.stage.snapshots.checking import Depth, damage
 from modelpack.stage.snapshots.layouts import FILES, Arrangement, Form
 from modelpack.stage.snapshots.placing import publish
@@ -14,6 +14,7 @@ __all__ = [
     "FileRecord",
     "Form",
     "Known",
+    "Opened",
     "Receipt",
     "damage",
     "publish",

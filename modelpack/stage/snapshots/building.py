@@ -30,12 +30,15 @@ from modelpack.unpack.staging import Staging
 Known: TypeAlias = Mapping[Digest, FileRecord]
 """Blobs that need not be read again, because a receipt knows their state."""
 
+Opened: TypeAlias = Mapping[Digest, tuple[tuple[FileRecord, bool], ...]]
+"""Archives that were taken apart before: their files, and whether each may be executed."""
+
 
 @dataclass(slots=True)
 class Build:
     """One building of one snapshot. ``admit`` is asked with the bytes and the number of files that are still to be written, and
     raises if there is no room; ``diff_ids`` are digests of uncompressed layers. ``shared``: other runs on this node may go on
-    with what this one leaves behind, because locks work.
+    with what this one leaves behind, because locks work. ``opened`` spares archives that other snapshots have.
     """
 
     cache: Cache
@@ -50,6 +53,7 @@ class Build:
     jobs: int = 8
     shared: bool = True
     diff_ids: Mapping[Digest, Digest] = field(default_factory=dict)
+    opened: Opened = field(default_factory=dict)
     fetched: int = 0
     archives: tuple[Digest, ...] = ()
     _staging: Staging = field(init=False)
@@ -83,9 +87,11 @@ class Build:
         with os_errors(self.tree):
             self.tree.mkdir(mode=0o755)
         missing = self._missing(files)
-        self._check_room(missing, archives)
-        self._fetch(missing, archives, sieve, claims)
+        closed = [entry for entry in archives if not self._again(entry, sieve, claims)]
+        self._check_room(missing, closed)
+        self._fetch(missing, closed, sieve, claims)
         sieve.check()
+        self.archives = tuple(dict.fromkeys(entry.descriptor.digest for entry in archives))
         return self._finished()
 
     def discard(self) -> None:
@@ -129,6 +135,37 @@ class Build:
         self.observe(Event("exists", entry.path, entry.size))
         return True
 
+    def _again(self, entry: LayerEntry, sieve: Sieve, claims: Claims) -> bool:
+        """Put the files of an archive in their places, if all of them are here; else none of them."""
+        layer = entry.descriptor.digest
+        files = [one for one in self.opened.get(layer, ()) if self.selection.wants(one[0].path)]
+        if layer not in self.opened or not self._placed(files):
+            return False
+        for file, _ in self.opened[layer]:
+            if sieve.wants(file.path):
+                claims.file(PurePosixPath(file.path))
+                self._note(file.path, file.digest, str(layer))
+        self.observe(Event("exists", entry.path or str(layer), entry.size))
+        return True
+
+    def _placed(self, files: list[tuple[FileRecord, bool]]) -> bool:
+        done = []
+        with os_errors(self.cache.root):
+            for file, executable in files:
+                target = self._target(file.path)
+                if target.exists() or not place(
+                    self.cache.blob(file.digest), target, file.digest, executable=executable
+                ):
+                    break
+                done.append(target)
+                if not executable and not self._sound(target, file.digest):  # a copy was hashed
+                    break
+            else:
+                return True
+            for target in done:
+                target.unlink()
+        return False
+
     def _sound(self, target: Path, digest: Digest) -> bool:
         status, record = target.lstat(), self.known.get(digest)
         if not is_trusted(status):  # whoever opened it for writing could still change it
@@ -162,7 +199,6 @@ class Build:
             self._stopped.set()
         for staged in (staged for files in several for staged in files):
             self._member(staged)
-        self.archives = tuple(dict.fromkeys(entry.descriptor.digest for entry in archives))
 
     def _file(self, group: list[LayerEntry]) -> None:
         """A blob that several files share is fetched once."""

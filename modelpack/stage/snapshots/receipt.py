@@ -67,6 +67,21 @@ class Receipt:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
 
+    def opened(self, root: Path) -> dict[Digest, tuple[tuple[FileRecord, bool], ...]]:
+        """The files of each archive, and whether they may be executed: of a snapshot at ``root`` that has all files at their own
+        paths. Nothing of any other.
+        """
+        found: dict[str, list[tuple[FileRecord, bool]]] = {str(layer): [] for layer in self.archives}
+        if self.variant:
+            return {}
+        try:
+            for file in self.files:
+                if file.layer in found:
+                    found[file.layer].append((file, bool((root / file.path).lstat().st_mode & 0o100)))
+        except OSError:
+            return {}
+        return {layer: tuple(found[str(layer)]) for layer in self.archives}
+
     @classmethod
     def load(cls, cache: Cache, key: str) -> Receipt | None:
         """The receipt of a snapshot; None if there is none that can be relied on, which means that it is made anew."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelpack_cli.commands.audit.manifests import ManifestsOption, referred
 from modelpack_cli.commands.audit.reporting import Reports, Shown, reports
 from modelpack_cli.options import Command, QuietOption, connects
 from modelpack_cli.output import as_json, counted, note, result, table
@@ -62,6 +63,7 @@ def audit(
     listed: Annotated[
         list[Path] | None, typer.Option("--targets", metavar="FILE", help="A list of targets, one a line. Repeatable.")
     ] = None,
+    from_manifests: ManifestsOption = False,
     audit_policy: Annotated[
         Path | None,
         typer.Option(
@@ -103,6 +105,7 @@ def audit(
     modelpack audit registry.example --policy audit.yaml --state audit.db --html report.html
     modelpack audit registry.example/ml/ --key signer.pub --fail-on critical
     modelpack audit registry.example/ml/llama:v1
+    modelpack audit --from-manifests k8s/*.yaml --fail-on medium
     modelpack audit explain MP013
     """
     from modelpack.audit.policy import AuditPolicy
@@ -112,11 +115,14 @@ def audit(
     if chosen[:1] == [_EXPLAIN]:
         _explain(chosen[1:], _rules(plugins=plugins), reports.shown)
         return
+    rules = _rules(plugins=plugins)
+    if from_manifests:
+        chosen, rules = referred(chosen, rules)
     wanted = _targets(chosen, listed or [])
     reports.check()
     auditing = begin(
         wanted,
-        rules=_rules(plugins=plugins),
+        rules=rules,
         policy=AuditPolicy.load(audit_policy) if audit_policy else None,
         trust=trust.policy,
         state=state,

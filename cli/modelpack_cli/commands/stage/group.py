@@ -35,13 +35,15 @@ class Default(Command):
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(cls=Staging, rich_markup_mode=None, help="Fill a node cache with a verified model.")
-    group.command(_DEFAULT, cls=Default, hidden=True)(connects(trusts(staging.model)))
-    group.command("prefetch", cls=Command)(connects(trusts(several.prefetch)))
+    group.command(_DEFAULT, cls=Default, hidden=True)(connects(trusts(staging.model, staging.reading), staging.reading))
+    group.command("prefetch", cls=Command)(connects(trusts(several.prefetch, staging.reading), staging.reading))
     group.command("verify", cls=Command)(trusts(several.verify))
     group.command("gc", cls=Command)(keeping.gc)
     group.command("rollback", cls=Command)(keeping.rollback)
     group.command("status", cls=Command)(keeping.status)
     group.command("pin", cls=Command)(keeping.pin)
     group.command("lease", cls=Command)(keeping.lease)
-    group.command(initializer.NAME, cls=Command)(connects(trusts(initializer.initialize)))
+    group.command(initializer.NAME, cls=Command)(
+        connects(trusts(initializer.initialize, staging.reading), staging.reading)
+    )
     app.add_typer(group, name="stage")

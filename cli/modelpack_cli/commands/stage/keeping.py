@@ -12,7 +12,7 @@ import typer
 from modelpack_cli.commands.stage.staging import CacheOption, NameOption
 from modelpack_cli.operations import as_pid_one
 from modelpack_cli.options import FormatOption, QuietOption
-from modelpack_cli.output import Format, as_json, counted, note, path, result, size, table
+from modelpack_cli.output import Format, as_json, counted, flush, note, path, result, size, table
 
 if TYPE_CHECKING:
     from modelpack.stage import Freed
@@ -123,11 +123,17 @@ def pin(
     ],
     to: CacheOption,
     remove: Annotated[bool, typer.Option("--remove", help="Unpin it.")] = False,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Keep a snapshot from gc until it is unpinned."""
     from modelpack.stage import Cache, set_pin
 
-    set_pin(Cache(to.absolute()), snapshot.removeprefix("sha256:"), keep=not remove)
+    cache, key = Cache(to.absolute()), snapshot.removeprefix("sha256:")
+    set_pin(cache, key, keep=not remove)
+    if output is Format.JSON:
+        as_json({"snapshot": str(cache.snapshot(key)), "pinned": not remove})
+    else:
+        path(cache.snapshot(key))
 
 
 def lease(
@@ -137,6 +143,7 @@ def lease(
         float | None, typer.Option("--every", metavar="SECONDS", min=0.1, help="Again and again, until SIGTERM.")
     ] = None,
     release: Annotated[bool, typer.Option("--release", help="Give it back.")] = False,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Give the sign of life for a lease, as a sidecar or a probe of the pod that uses the snapshot."""
     from modelpack.stage import Cache, renew
@@ -145,9 +152,16 @@ def lease(
     cache = Cache(to.absolute())
     if release:
         give_back(cache, owner)
+        if output is Format.JSON:
+            as_json({"lease": owner, "released": True})
         return
     with as_pid_one():
-        renew(cache, owner)
+        taken = renew(cache, owner)
+        if output is Format.JSON:
+            as_json({"lease": owner, "snapshot": str(cache.snapshot(taken.key)), "expires": round(taken.expires, 3)})
+        else:
+            path(cache.snapshot(taken.key))
+        flush()  # whoever waits for it reads a pipe
         while every is not None:
             threading.Event().wait(every)
             renew(cache, owner)

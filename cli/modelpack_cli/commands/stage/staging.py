@@ -219,6 +219,18 @@ def told(reference: str, termination: Path | None, metrics: Path | None, log: st
             log_line(outcome.line())
 
 
+@contextmanager
+def reading(arguments: dict[str, Any]) -> Iterator[None]:
+    """What goes wrong while options are read (a key that is not there) is told where the outcome would be."""
+    wanted = [arguments.get("reference"), *(arguments.get("references") or ()), *(arguments.get("pairs") or ())]
+    name = " ".join(str(one) for one in wanted if one)
+    try:
+        yield
+    except Exception:
+        with told(name, arguments["termination_log"], arguments.get("metrics_file"), arguments["log"]):
+            raise
+
+
 def _report(staged: Staged, output: Format, *, trusted: bool, quiet: bool) -> None:
     if output is Format.JSON:
         as_json(
