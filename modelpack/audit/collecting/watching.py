@@ -103,11 +103,12 @@ class Watched(Store):
         if length > KEPT // 4:
             return self._range(descriptor, offset, length)
         first, last = offset // BLOCK, (offset + length - 1) // BLOCK
-        missing = [number for number in range(first, last + 1) if (descriptor.digest, number) not in self._blocks]
-        if missing:
-            self._fetch(descriptor, missing[0], missing[-1])
-        data = b"".join(self._blocks.get((descriptor.digest, number), b"") for number in range(first, last + 1))
-        return data[offset - first * BLOCK :][:length]
+        keys = [(descriptor.digest, number) for number in range(first, last + 1)]
+        known = {key: self._blocks[key] for key in keys if key in self._blocks}
+        missing = [key[1] for key in keys if key not in known]
+        if missing:  # what is fetched may drive out what was known: so both are at hand before
+            known |= self._fetch(descriptor, missing[0], missing[-1])
+        return b"".join(known[key] for key in keys)[offset - first * BLOCK :][:length]
 
     def tag(self, descriptor: Descriptor, name: str) -> None:
         """Refused: an audit changes nothing."""
@@ -134,13 +135,18 @@ class Watched(Store):
         document = self.document(self._tags[tag])
         return document.manifests[:MAX_LISTED] if isinstance(document, Index) else ()
 
-    def _fetch(self, descriptor: Descriptor, first: int, last: int) -> None:
+    def _fetch(self, descriptor: Descriptor, first: int, last: int) -> dict[tuple[Digest, int], bytes]:
         begin = first * BLOCK
         data = self._range(descriptor, begin, min((last + 1) * BLOCK, descriptor.size) - begin)
-        for number in range(first, last + 1):
-            self._blocks[descriptor.digest, number] = data[(number - first) * BLOCK :][:BLOCK]
+        pieces = {
+            (descriptor.digest, number): data[(number - first) * BLOCK :][:BLOCK] for number in range(first, last + 1)
+        }
+        for key, piece in pieces.items():
+            self._blocks.pop(key, None)
+            self._blocks[key] = piece
         while len(self._blocks) > KEPT // BLOCK:
             self._blocks.popitem(last=False)
+        return pieces
 
     def _range(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
         if isinstance(self.inner, Ranged):
