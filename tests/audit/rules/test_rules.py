@@ -272,6 +272,17 @@ def test_ancestors_are_pinned_by_whoever_knows() -> None:
     ]
 
 
+def test_many_that_are_not_pinned_are_one_finding_of_each_kind() -> None:
+    sets = tuple(Ancestor("dataset", f"acme/{number:02}", source="README.md") for number in range(12))
+    said = hits(clean(ancestors=(*sets, Ancestor("base-model", "b"), Ancestor("base-model", "a"))))["MP033"]
+    assert [hit.message for hit in said] == [
+        "2 base models are named without a digest or commit: a, b",
+        f"12 data sets are named without a digest or commit: {', '.join(f'acme/{n:02}' for n in range(10))} and 2 more",
+    ]
+    assert said[1].place == "README.md"
+    assert said[1].data == {"names": [f"acme/{number:02}" for number in range(12)]}
+
+
 LICENSES = {
     ("Apache-2.0",): (set(), set(), set()),
     (): ({"MP040"}, {"MP040"}, {"MP040"}),
