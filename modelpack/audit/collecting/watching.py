@@ -103,12 +103,13 @@ class Watched(Store):
         if length > KEPT // 4:
             return self._range(descriptor, offset, length)
         first, last = offset // BLOCK, (offset + length - 1) // BLOCK
-        keys = [(descriptor.digest, number) for number in range(first, last + 1)]
-        known = {key: self._blocks[key] for key in keys if key in self._blocks}
-        missing = [key[1] for key in keys if key not in known]
-        if missing:  # what is fetched may drive out what was known: so both are at hand before
-            known |= self._fetch(descriptor, missing[0], missing[-1])
-        return b"".join(known[key] for key in keys)[offset - first * BLOCK :][:length]
+        # Taken out of what is kept before anything is fetched: that may displace it.
+        held = {number: self._blocks.get((descriptor.digest, number)) for number in range(first, last + 1)}
+        missing = [number for number, block in held.items() if block is None]
+        if missing:
+            held |= self._fetch(descriptor, missing[0], missing[-1])
+        data = b"".join(block for block in held.values() if block is not None)
+        return data[offset - first * BLOCK :][:length]
 
     def tag(self, descriptor: Descriptor, name: str) -> None:
         """Refused: an audit changes nothing."""
@@ -135,18 +136,14 @@ class Watched(Store):
         document = self.document(self._tags[tag])
         return document.manifests[:MAX_LISTED] if isinstance(document, Index) else ()
 
-    def _fetch(self, descriptor: Descriptor, first: int, last: int) -> dict[tuple[Digest, int], bytes]:
+    def _fetch(self, descriptor: Descriptor, first: int, last: int) -> dict[int, bytes | None]:
         begin = first * BLOCK
         data = self._range(descriptor, begin, min((last + 1) * BLOCK, descriptor.size) - begin)
-        pieces = {
-            (descriptor.digest, number): data[(number - first) * BLOCK :][:BLOCK] for number in range(first, last + 1)
-        }
-        for key, piece in pieces.items():
-            self._blocks.pop(key, None)
-            self._blocks[key] = piece
+        blocks = {number: data[(number - first) * BLOCK :][:BLOCK] for number in range(first, last + 1)}
+        self._blocks.update({(descriptor.digest, number): block for number, block in blocks.items()})
         while len(self._blocks) > KEPT // BLOCK:
             self._blocks.popitem(last=False)
-        return pieces
+        return dict(blocks)
 
     def _range(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
         if isinstance(self.inner, Ranged):
