@@ -70,6 +70,11 @@ def manifest_rules() -> dict[str, tuple[Artifact, set[str]]]:
             {"MP006"},
         ),
         "silent": (clean(stated=Stated()), {"MP007"}),
+        "silent, without an artifact type": (
+            clean(stated=Stated(), artifact_type="application/vnd.cncf.model.config.v1+json"),
+            {"MP006", "MP007"},
+        ),
+        "silent, another tool's": (clean(stated=Stated(), artifact_type="application/vnd.docker.ai"), {"MP006"}),
         "silent, unknown": (
             clean(stated=Stated(), unchecked=(Unchecked("configuration", "403", ("MP007",)),)),
             {"MP009"},
