@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TypeVar
 
 from modelpack.store import hashing
@@ -76,10 +76,7 @@ def each(
     results: dict[int, Result] = {}
     try:
         while len(results) < len(work):
-            try:
-                number, outcome, good = done.get(timeout=crew.look())
-            except queue.Empty:
-                continue
+            number, outcome, good = _next(done, crew)
             if not good:
                 assert isinstance(outcome, BaseException)  # noqa: S101  # what `good` says
                 raise outcome
@@ -87,6 +84,13 @@ def each(
     finally:
         stop.set()
     return [results[number] for number in range(len(work))]
+
+
+def _next(done: queue.SimpleQueue[Item], crew: _Crew) -> Item:
+    """What is done next; the crew grows while one waits for it."""
+    while True:
+        with suppress(queue.Empty):
+            return done.get(timeout=crew.look())
 
 
 class _Growing:
