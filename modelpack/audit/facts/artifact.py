@@ -209,6 +209,9 @@ class Artifact:
     refers_to: Digest | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     layers: tuple[Layer, ...] = ()
+    config: Layer | None = None
+    """The blob of the configuration."""
+
     members: tuple[Digest, ...] = ()
     """Of an index: the manifests that it lists."""
 
