@@ -82,6 +82,17 @@ def make(shape: Shape, folder: Path, *, sparse: bool = False) -> Model:
     return _layout(shape.name, folder / shape.name, tuple(layers))
 
 
+def mix(name: str, cuts: list[Shape], folder: Path) -> Model:
+    """One model with files of several sizes."""
+    layers = []
+    for shape in cuts:
+        for number in range(shape.count):
+            path = folder / name / "files" / f"{shape.name}-{number + 1:05}.bin"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            layers.append(Blob(path, shape.size, _write_random(path, shape.size), path.name))
+    return _layout(name, folder / name, tuple(layers))
+
+
 def corrupt(model: Model, folder: Path) -> Model:
     """The same model with one byte of its first file changed: digests, sizes and names stay."""
     copy = folder / "corrupted"

@@ -12,7 +12,7 @@ _LINES = {
     "tls": "TLS (a private authority) on loopback",
     "wan": "a long way: {rtt_ms:g} ms round trip, {rate_mb:g} MB/s for each connection",
 }
-_SERVERS = {
+SERVERS = {
     "origin": "nginx with static blobs",
     "sink": "a sink that keeps nothing",
     "distribution": "CNCF distribution",
@@ -66,9 +66,9 @@ def render(result: dict[str, Any]) -> str:
             for run in result["runs"]
             if (run["line"], run["direction"], run["shape"], run["server"]) == (line, direction, shape, server)
         ]
-        rows = [row for tool in result["tools"] if (row := _row(tool, direction, runs, verdicts))]
+        rows = [row for tool in result["tools"] if (row := measured(tool, direction, runs, verdicts))]
         where = _LINES[line].format(**result["settings"])
-        title = f"### {direction.capitalize()} {text}, {where}, {_SERVERS[server]}"
+        title = f"### {direction.capitalize()} {text}, {where}, {SERVERS[server]}"
         parts.append(f"{title}\n\n{_table(rows, direction, result['machine']['cores'], line)}")
         parts += [f"{run['tool']} failed: {run['failed']}" for run in runs if run["failed"]]
     return "\n\n".join(parts)
@@ -77,12 +77,17 @@ def render(result: dict[str, Any]) -> str:
 def _head(result: dict[str, Any]) -> str:
     machine, settings = result["machine"], result["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version != "-")
+    load = (
+        f" Load average before and at the end: {result['load'][0]:g}, {result['load'][1]:g}."
+        if "load" in result
+        else ""
+    )
     missing = f" Not installed: {', '.join(result['missing'])}." if result["missing"] else ""
     return (
         f"## Transfers, {result['date']}\n\n"
         f"{machine['cores']} cores ({machine['processor']}) for client and server together, {machine['memory_gib']} GiB, "
         f"Linux {machine['kernel']}, {machine['file_system']}, Python {machine['python']}, commit {machine['commit']}. "
-        f"{versions}.{missing}\n\n"
+        f"{versions}.{missing}{load}\n\n"
         f"Random bytes, in the page cache. Medians of {settings['repeats']}, the clients in turns. CPU is user and system of "
         "all processes of the client; RSS is the sum of their peaks, seen every 20 ms. *Form*: what a pull makes and what a "
         "push reads; from files a push must hash, from an OCI layout it knows the digests. *× best peer*: how many times as "
@@ -108,7 +113,10 @@ def _damage(verdicts: list[dict[str, Any]]) -> str:
     return "### Who notices a damaged blob\n\nOne byte of one blob was changed on the server.\n\n" + "\n".join(lines)
 
 
-def _row(tool: dict[str, Any], direction: str, runs: list[dict[str, Any]], verdicts: dict[str, bool]) -> _Row | None:
+def measured(
+    tool: dict[str, Any], direction: str, runs: list[dict[str, Any]], verdicts: dict[str, bool]
+) -> _Row | None:
+    """A client's row, if it took part."""
     mine = [run for run in runs if run["tool"] == tool["name"]] if tool["direction"] == direction else []
     if not mine:
         return None
@@ -146,7 +154,7 @@ def _cells(row: _Row, rows: list[_Row], direction: str, cores: int, line: str) -
         _rate(row),
         f"{row.client:.2f}", f"{row.system:.2f}", f"{row.server:.2f}",
         f"{row.rss / 2**20:.0f}" if row.rss else "–",
-        _bound(row, cores, line), _times(_best_peer(row, rows, direction), row), _times(_limit(row, rows, direction), row),
+        _bound(row, cores, line), times(best_peer(row, rows, direction), row), times(limit(row, rows, direction), row),
     )  # fmt: skip
 
 
@@ -165,7 +173,8 @@ def _bound(row: _Row, cores: int, line: str) -> str:
     return " and ".join(busy) or ("network" if line == "wan" else "waiting")
 
 
-def _best_peer(row: _Row, rows: list[_Row], direction: str) -> _Row | None:
+def best_peer(row: _Row, rows: list[_Row], direction: str) -> _Row | None:
+    """The fastest other client that verifies; for a push, that starts from the same form."""
     peers = [
         other
         for other in rows
@@ -177,11 +186,13 @@ def _best_peer(row: _Row, rows: list[_Row], direction: str) -> _Row | None:
     return min(peers, key=lambda other: other.wall, default=None)
 
 
-def _limit(row: _Row, rows: list[_Row], direction: str) -> _Row | None:
+def limit(row: _Row, rows: list[_Row], direction: str) -> _Row | None:
+    """What bounds all clients, if it was measured."""
     names = _LIMITS.get((direction, "" if direction == "pull" else row.tool["what"]), ())
     known = {other.tool["name"]: other for other in rows if other.walls}
     return next((known[name] for name in names if name in known), None)
 
 
-def _times(other: _Row | None, row: _Row) -> str:
+def times(other: _Row | None, row: _Row) -> str:
+    """How many times as fast as another."""
     return f"{other.wall / row.wall:.2f}" if other else "–"

@@ -25,6 +25,9 @@ from bench.measure import Usage, find, group_seconds, run
 from bench.models import TAG, Model, Shape, corrupt, make
 from bench.servers import Authority, Endpoint, behind_network, make_authority, origin, registry, upload
 
+_MANY = 100
+"""Files from which what clients wrote stays until all have had their turns."""
+
 _ROOT = Path(__file__).resolve().parents[1]
 _PROGRAMS = {"origin": "nginx", "distribution": "docker-registry", "crane": "crane"}
 
@@ -61,6 +64,8 @@ class Benchmark:
         self._settings = settings
         self._work = work
         self._authority = make_authority(work / "pki")
+        self.load = os.getloadavg()[0]
+        """Of the machine, before anything began: what others do on it."""
         self.runs: list[dict[str, Any]] = []
         self.verdicts: list[dict[str, Any]] = []
 
@@ -139,13 +144,16 @@ class Benchmark:
     ) -> None:
         clients = [tool for tool in self._settings.clients(direction) if tool.fits(server, model, tls=line == "tls")]
         given_up: set[str] = set()
+        # ext4 does not use an inode again for a minute after a file was deleted, and looks through all of them for another: where
+        # the one who was before has its thousands of files deleted, that takes longer than the transfer.
+        kept = ExitStack() if len(model.layers) > _MANY else None
         row = {"line": line, "direction": direction, "shape": shape.name, "text": shape.text, "server": server}
         for repeat in range(self._settings.repeats):
             turn = repeat % len(clients) if clients else 0
             for tool in (*clients[turn:], *clients[:turn]):  # nobody is always first
                 if tool.name in given_up:
                     continue
-                result = self._once(line, tool, model, server, endpoint)
+                result = self._once(line, tool, model, server, endpoint, kept)
                 self.runs.append(
                     {
                         **row,
@@ -160,10 +168,21 @@ class Benchmark:
                     given_up.add(tool.name)
                 said = result["failed"] or ("gave up" if result["timed_out"] else f"{result['wall']:.2f} s")
                 _tell(f"{line} {direction} {shape.text} {server}: {tool.name}: {said}")
+        if kept:
+            kept.close()
 
-    def _once(self, line: str, tool: Tool, model: Model, server: str, endpoint: Endpoint | None) -> dict[str, Any]:
+    def _once(
+        self,
+        line: str,
+        tool: Tool,
+        model: Model,
+        server: str,
+        endpoint: Endpoint | None,
+        kept: ExitStack | None,
+    ) -> dict[str, Any]:
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=self._work)))
+            files = tempfile.TemporaryDirectory(prefix="run-", dir=self._work)
+            folder = Path((kept or stack).enter_context(files))
             if not endpoint:
                 authority = self._authority if line == "tls" else None
                 near = stack.enter_context(registry(server, self._work, authority))

@@ -1,7 +1,9 @@
 """Cost against the number of layers and against size, with a plot: ``python -m bench.scale --help``.
 
-Files are holes with a few bytes before them, so that a model of 100 GB fits any disk until it is pulled; sizes for which the
-disk has no room are left out. Pushes go into a sink, pulls come from nginx: both cost next to nothing.
+Files are holes with a few bytes before them, so that a model of 100 GB fits any disk until it is pulled; pulls for which the
+disk has no room are left out, copies from one registry to another need none. Pushes go into a sink, pulls come from nginx:
+both cost next to nothing. Packing links large files, and is left out for as many layers as no manifest can name; *bundled* puts
+the files into one archive.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +54,9 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    points = []
+    points: list[Point] = []
+    machine = describe(arguments.work)
     for axis, value, shape in _shapes(arguments.most_layers, arguments.most_gb):
-        if shape.count * shape.size * 1.2 > shutil.disk_usage(arguments.work).free:
-            print(f"{value:g} {axis}: no room on the disk")
-            continue
         for point in _measure(axis, value, shape, arguments.work, arguments.limit):
             if not point:
                 continue
@@ -65,8 +66,8 @@ def main() -> None:
                 f"{point.rss / 2**20:6.1f} MiB",
                 flush=True,
             )
-    result = {"machine": describe(arguments.work), "points": [asdict(point) for point in points]}
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+            result = {"machine": machine, "points": [asdict(point) for point in points]}
+            arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     _plot(points, arguments.out.with_suffix(".svg"))
 
 
@@ -84,18 +85,43 @@ def _measure(axis: str, value: float, shape: Shape, work: Path, limit: float) ->
         folder = Path(name).resolve()
         model = make(shape, folder, sparse=True)
         tools = {tool.name: tool for tool in OURS}
-        with registry("sink", folder) as sink:
-            pack = Tool("pack", "push", "files", _pack)
-            yield _point(axis, value, "pack", pack, sink, model, folder, limit)
-            yield _point(axis, value, "push", tools["modelpack push"], sink, model, folder, limit)
-        with origin([model], folder) as nginx:
-            yield _point(axis, value, "pull", tools["modelpack pull"], nginx, model, folder, limit)
+        with registry("sink", folder) as sink, origin([model], folder) as nginx:
+            steps = [
+                ("pack", Tool("pack", "push", "files", _pack), sink),
+                ("push", tools["modelpack push"], sink),
+                ("pull", tools["modelpack pull"], nginx),
+            ]
+            if axis == "layers":
+                steps.insert(1, ("pack, bundled", Tool("pack", "push", "files", _bundle), sink))
+            else:
+                steps.append(("copy", Tool("copy", "pull", "registry", partial(_copy, sink.host)), nginx))
+            for step, tool, endpoint in steps:
+                if step == "pull" and shape.count * shape.size * 1.2 > shutil.disk_usage(work).free:
+                    print(f"{value:>8g} {axis:<9} pull: no room on the disk")
+                else:
+                    yield _point(axis, value, step, tool, endpoint, model, folder, limit)
 
 
-def _pack(job: Job) -> list[str]:
+def _pack(job: Job, *options: str) -> list[str]:
     store = ["--store", str(job.folder / "store")]
-    command = [sys.executable, "-m", "modelpack_cli.main", "pack", str(job.model.files)]
+    command = [sys.executable, "-m", "modelpack_cli.main", "pack", str(job.model.files), *(options or ["--link"])]
     return [*command, "-t", job.model.local_name, "--kind", "*.bin=weight", *store, "-q"]
+
+
+def _bundle(job: Job) -> list[str]:
+    return [*_pack(job, "--bundle")[:-1], "--kind", "*.bin=code", "-q"]
+
+
+def _copy(target: str, job: Job) -> list[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "modelpack_cli.main",
+        "copy",
+        job.reference,
+        f"{target}/copies/{job.model.name}:v1",
+    ]
+    return [*command, "--plain-http", "-q"]
 
 
 def _point(

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     )
     from modelpack.attest import provenance
     from modelpack.attesting import agreement, attest_model
+    from modelpack.audit import rules
+    from modelpack.audit.policy import AuditPolicy
+    from modelpack.auditing import audit
     from modelpack.errors import (
         AccessDenied,
         ContentError,
@@ -74,6 +77,7 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Attested",
+    "AuditPolicy",
     "ContentError",
     "Credential",
     "Digest",
@@ -110,6 +114,7 @@ __all__ = [
     "agreement",
     "attest",
     "attest_model",
+    "audit",
     "copy",
     "diff",
     "evidence",
@@ -126,6 +131,7 @@ __all__ = [
     "pull",
     "push",
     "remove",
+    "rules",
     "sign",
     "sign_keyless",
     "tag",
@@ -140,6 +146,9 @@ _HOMES = {
     "modelpack.api": "copy fetch list_models list_names login logout pull push remove tag unpack",
     "modelpack.attest": "provenance",
     "modelpack.attesting": "agreement attest_model",
+    "modelpack.audit": "rules",
+    "modelpack.audit.policy": "AuditPolicy",
+    "modelpack.auditing": "audit",
     "modelpack.errors": "AccessDenied ContentError DigestMismatch DocumentError InputError ModelPackError NotFound"
     " PolicyViolation StoreError Unavailable VerificationError",
     "modelpack.inspection": "Inspection diff inspect lineage",

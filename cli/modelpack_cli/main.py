@@ -13,7 +13,8 @@ from typer.core import TyperGroup
 
 from modelpack_cli import environment
 from modelpack_cli.commands import inspect, local, login, move, pack, sbom, scan, serve
-from modelpack_cli.commands.relations import diffing
+from modelpack_cli.commands.audit import command as audit
+from modelpack_cli.commands.relations import diffing, lineage
 from modelpack_cli.commands.stage import group as stage
 from modelpack_cli.commands.stage import initializer
 from modelpack_cli.commands.trust import attesting, keys, signing, verifying
@@ -94,6 +95,8 @@ app = typer.Typer(
     modelpack sbom registry.example/ml/minilm:v1                       the same as CycloneDX or SPDX, for others
     modelpack scan ./model                                             what is unsafe in its files, without loading them
 
+    modelpack audit registry.example/ml/ --policy audit.yaml           what is wrong with all that is in there
+
     Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 not vouched for as asked, 2 wrong input,
     3 malformed document, 4 content does not match its digest or is unsafe, 5 registry, network or disk, 130 interrupted.
     """,
@@ -104,8 +107,10 @@ for group in (
     stage,
     inspect,
     diffing,
+    lineage,
     sbom,
     scan,
+    audit,
     signing,
     attesting,
     verifying,

@@ -54,6 +54,7 @@ ExcludeOption = Annotated[
 
 _CONNECTION = "Connection"
 TRUST = "Trust"
+REPORTS = "Reports"
 
 
 def _option(*names: str, **settings: Any) -> Any:
@@ -142,7 +143,7 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the lists of arguments and options."""
-        titles = {"Arguments": [], "Options": [], TRUST: [], _CONNECTION: []}  # type: dict[str, list[tuple[str, str]]]
+        titles = {"Arguments": [], "Options": [], REPORTS: [], TRUST: [], _CONNECTION: []}  # type: dict[str, list[tuple[str, str]]]
         for parameter in self.get_params(ctx):
             title = "Arguments" if isinstance(parameter, TyperArgument) else "Options"
             if record := parameter.get_help_record(ctx):

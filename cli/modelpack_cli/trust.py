@@ -156,6 +156,17 @@ def _readable_again(**chosen: Any) -> Trust:
     return trust if "-" in (chosen["key"] or ()) else replace(trust, again=lambda: _trust(**chosen))
 
 
+def audited(command: Body) -> Body:
+    """The same for an audit, whose ``--policy`` is another one: here the policy file is ``--trust``."""
+    chosen = {name: option for name, option in _PARAMETERS.items() if name not in ("policy", "insecure_skip_verify")}
+    file = _option("--trust", metavar="FILE", help="A trust policy: who must have signed what, by repository.")
+
+    def build(**options: Any) -> Trust:
+        return _trust(**options, insecure_skip_verify=False)
+
+    return gathered(command, "trust", {**chosen, "policy": (Annotated[Path | None, file], None)}, build)
+
+
 def _trust(
     *,
     key: list[str] | None,

@@ -3,6 +3,19 @@
 from modelpack.audit.facts import Artifact, Estate
 from modelpack.audit.findings import Finding, Severity, Subject
 from modelpack.audit.policy import AuditPolicy, Settings
+from modelpack.audit.recall import ancestors, derived
 from modelpack.audit.rules import Hit, Rule
 
-__all__ = ["Artifact", "AuditPolicy", "Estate", "Finding", "Hit", "Rule", "Settings", "Severity", "Subject"]
+__all__ = [
+    "Artifact",
+    "AuditPolicy",
+    "Estate",
+    "Finding",
+    "Hit",
+    "Rule",
+    "Settings",
+    "Severity",
+    "Subject",
+    "ancestors",
+    "derived",
+]

@@ -23,7 +23,7 @@ from modelpack.audit.running.examine import Examined, Examiner, Item
 from modelpack.audit.running.judging import Judge
 from modelpack.audit.running.scrub import scrub
 from modelpack.audit.running.survey import Apis, Listed, Survey
-from modelpack.audit.running.targets import Places, unique
+from modelpack.audit.running.targets import Kind, Places, unique
 from modelpack.audit.running.trusted import trust_fingerprint
 from modelpack.audit.state import State, StoredEstate
 from modelpack.errors import InputError, NotFound
@@ -122,6 +122,11 @@ class Audit:
         self._seconds = time.monotonic() - self._begun
         self._state.finish(self.finished.timestamp(), json.dumps(self._summary().to_json()))
 
+    @property
+    def is_single(self) -> bool:
+        """Whether one artifact is asked about, and no place as a whole."""
+        return [target.kind for target in self.targets] == [Kind.ARTIFACT]
+
     def results(self) -> Results:
         """What reports are made of. Before the end, what there is."""
         return Results(
@@ -203,6 +208,8 @@ class Audit:
         listing = one.tags if one.place.complete and not name.startswith("oci:") else None
         for descriptor, tags in found.items():
             subject = next((digest for tag in tags if (digest := attached_to(tag))), None)
+            if not tags and (known := self._state.artifact(name, descriptor.digest)):
+                subject = known.refers_to
             anchor = subject is None or subject in direct
             item = Item(name, store, descriptor, tuple(tags), listing, attached, direct, anchor=anchor)
             item = replace(item, partial=not one.place.complete)

@@ -151,7 +151,7 @@ def test_lineage(registry: str, reference: str, folder: Path) -> None:
         card.read_text().replace("language:", f"base_model: {names}\nbase_model_relation: finetune\nlanguage:")
     )
     modelpack("pack", folder, "-t", reference, "--push").done()
-    ran = modelpack("tree", reference, "--lineage").done()
+    ran = modelpack("lineage", reference).done()
     assert [line.partition("── ")[2].split()[0] for line in ran.out.splitlines()[1:]] == [
         f"{registry}/base/tiny",
         "https://huggingface.co/org/elsewhere",
@@ -159,7 +159,7 @@ def test_lineage(registry: str, reference: str, folder: Path) -> None:
     ]
     assert "finetune" in ran.out
     assert "in another registry, which is not asked" in ran.out
-    told = modelpack("tree", reference, "--lineage", "-f", "json").done().json
+    told = modelpack("lineage", reference, "-f", "json").done().json
     assert told["ancestors"][0]["digest"] == base
 
 

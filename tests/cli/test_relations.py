@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attest.samples import enrich
+from tests.attest.samples import COMMIT, enrich
 from tests.cli.models import model, safetensors
 from tests.cli.program import modelpack
 
@@ -120,3 +120,100 @@ def test_diff_of_other_numbers(folder: Path, pushed: str, reference: str) -> Non
     modelpack("pack", folder, "-t", reference.replace("v1", "v2"), "--push").done()
     ran = modelpack("diff", reference, reference.replace("v1", "v2")).done()
     assert ["weights", "changed", "model.safetensors", "the", "same", "tensors", "other", "numbers"] in ran.lines
+
+
+@pytest.fixture
+def family(folder: Path, pushed: str, registry: str) -> dict[str, str]:
+    """In the registry: a base, something tuned from it, and from that something quantized; and what may be of the base."""
+    found = {"base": f"{registry}/ml/tiny@{pushed}"}
+    card = folder / "README.md"
+    plain = card.read_text()
+    for name, made_from, relation in (
+        ("tuned", found["base"], "finetune"),
+        ("small", "", "quantized"),
+        ("maybe", f"oci://{registry}/ml/tiny:v1", "adapter"),
+        ("hub", f"https://huggingface.co/org/base/tree/{COMMIT}", "merge"),
+    ):
+        source = made_from or found["tuned"]
+        card.write_text(plain.replace("language:", f"base_model: {source}\nbase_model_relation: {relation}\nlanguage:"))
+        where = f"{registry}/ml/{name}"
+        found[name] = f"{where}@{modelpack('pack', folder, '-t', f'{where}:v1', '--push').done().last}"
+    return found
+
+
+def test_lineage_of_ancestors(family: dict[str, str], registry: str) -> None:
+    ran = modelpack("lineage", f"{registry}/ml/small:v1").done()
+    assert [line.lstrip(" └─│").split("  ")[0] for line in ran.out.splitlines()[1:]] == [
+        f"{registry}/ml/tuned",
+        f"{registry}/ml/tiny",
+    ]
+    assert f"└── {registry}/ml/tuned  {family['tuned'].partition('@')[2][:19]}  (quantized, Apache-2.0)" in ran.out
+    one = modelpack("lineage", f"{registry}/ml/small:v1", "--depth", "1").done()
+    assert "deeper than was asked for" in one.out
+    picture = modelpack("lineage", f"{registry}/ml/small:v1", "-f", "dot").done()
+    assert picture.out.startswith("digraph lineage {\n")
+    assert picture.out.count("->") == 2
+
+
+def test_lineage_without_a_place_to_look(family: dict[str, str]) -> None:
+    modelpack("lineage", family["base"], "--derived").failed(2, "say where to look", "--state FILE")
+    modelpack("lineage", family["base"], "--derived", "--state", "none.db").failed(5, "there is no state file none.db")
+
+
+def test_a_recall(family: dict[str, str], registry: str) -> None:
+    places = [f"{registry}/ml/{name}" for name in ("tiny", "tuned", "small", "maybe", "hub")]
+    look = [word for place in places for word in ("--in", place)]
+    ran = modelpack("lineage", family["base"], "--derived", "--state", "audit.db", *look).done()
+    rows = {line[0].partition("@")[0]: line[1:] for line in ran.lines[1:]}
+    base = f"{registry}/ml/tiny@{family['base'].partition('@')[2][:19]}"
+    assert rows == {
+        f"{registry}/ml/tuned:v1": ["finetune", base, "README.md", "yes"],
+        f"{registry}/ml/small:v1": ["quantized", f"{registry}/ml/tuned:v1", "README.md", "yes"],
+        f"{registry}/ml/maybe:v1": ["adapter", f"{registry}/ml/tiny:v1", "README.md", "maybe"],
+    }
+    assert ran.err == f"3 artifacts made from {family['base']}, 1 of them maybe\n"
+    # the state file remembers; no registry is asked
+    again = modelpack("lineage", family["base"], "--derived", "--state", "audit.db", "-f", "json", "-q").done()
+    assert again.err == ""
+    assert [one["parent"] for one in again.json["derived"]] == [None, 0, None]
+    for question in (f"hf:org/base@{COMMIT}", COMMIT, "hf:org/base", "org/base"):
+        hub = modelpack("lineage", question, "--derived", "--state", "audit.db").done()
+        assert hub.lines[1][1:] == ["merge", f"https://huggingface.co/org/base@{COMMIT[:12]}", "README.md", "yes"]
+    picture = modelpack("lineage", family["base"], "--derived", "--state", "audit.db", "-f", "dot").done()
+    assert picture.out.count("->") == 3
+    short = modelpack("lineage", family["base"], "--derived", "--state", "audit.db", "--depth", "1").done()
+    assert "and more than that" in short.err
+    nothing = modelpack("lineage", "nobody", "--derived", "--state", "audit.db").done()
+    assert (nothing.out, nothing.err) == ("", "0 artifacts made from nobody\n")
+
+
+def test_ancestors_out_of_a_state(family: dict[str, str], registry: str) -> None:
+    look = [word for name in ("tuned", "small") for word in ("--in", f"{registry}/ml/{name}")]
+    ran = modelpack("lineage", f"{registry}/ml/small:v1", *look).done()
+    assert [line.partition("── ")[2].split("  ")[0] for line in ran.out.splitlines()[1:]] == [
+        f"{registry}/ml/tuned:v1",
+        f"{registry}/ml/tiny",
+    ]
+    assert "(finetune, not in the state)" in ran.out
+    told = modelpack("lineage", f"{registry}/ml/small:v1", *look, "-f", "json").done().json
+    assert told["ancestors"][0]["ancestors"][0]["note"] == "not in the state"
+
+
+def test_a_registry_that_does_not_answer_makes_a_recall_incomplete(family: dict[str, str], registry: str) -> None:
+    look = ["--in", f"{registry}/ml/tuned", "--in", "127.0.0.1:1/ml/none"]
+    ran = modelpack("lineage", family["base"], "--derived", *look, "--retries", "1")
+    assert ran.code == 2
+    assert f"{registry}/ml/tuned:v1" in ran.out
+    assert "not everything could be looked at" in ran.err
+
+
+def test_files_that_cannot_be_read_are_told(folder: Path, registry: str) -> None:
+    """A card so large that it is not read whole: nobody knows what it says of its bases."""
+    (folder / "README.md").write_bytes(b"---\nlicense: mit\n" + b"x" * (2 << 20))
+    modelpack("pack", folder, "-t", f"{registry}/ml/large:v1", "--push").done()
+    ran = modelpack("lineage", "nobody", "--derived", "--in", f"{registry}/ml/large")
+    assert ran.err.splitlines()[-2:] == [
+        "of 1 artifact it is not known, because files could not be read",
+        "not everything could be looked at: modelpack audit says what, and why",
+    ]
+    assert ran.code == 2

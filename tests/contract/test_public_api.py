@@ -11,15 +11,19 @@ import pytest
 import modelpack
 
 NAMES = """
-    Access AccessDenied AllOf AnyOf Attested ContentError Credential Digest DigestMismatch DockerConfig
+    Access AccessDenied AllOf AnyOf Attested AuditPolicy ContentError Credential Digest DigestMismatch DockerConfig
     DocumentError Event Evidence HttpOptions HubAccess InputError InsecureAcceptAnything Inspection Kind Layout
     LayoutStore ModelConfig ModelPackError NotFound Packed PolicyFile PolicyViolation Prepared PrivateKey PublicKey
     Reference SignedBy StaticCredentials StoreError TLS Unavailable VerificationError Verified __version__ agreement
-    attest attest_model copy diff evidence fetch inspect lineage list_models list_names login logout pack prepare
-    provenance pull push remove sign sign_keyless tag tree unpack verify verify_files
+    attest attest_model audit copy diff evidence fetch inspect lineage list_models list_names login logout pack prepare
+    provenance pull push remove rules sign sign_keyless tag tree unpack verify verify_files
 """
 
 SIGNATURES = {
+    "audit": """(targets: str | Iterable[str], *, rules: Iterable[Rule] | None = None,
+        policy: AuditPolicy | str | Path | None = None, trust: Policy | PolicyFile | None = None,
+        state: str | Path | None = None, fresh: timedelta = datetime.timedelta(days=1), resume: bool = True, scrub: int = 0,
+        watch: Watch | None = None, access: Access | None = None) -> Audit""",
     "prepare": """(source: str | Path, *, include: Iterable[str] = (), exclude: Iterable[str] = (),
         kinds: Mapping[str, str | Kind] | None = None, modelfile: Path | None = None, kitfile: Path | None = None,
         layout: Layout | None = None, follow_links: bool = False, hub: HubAccess | None = None,

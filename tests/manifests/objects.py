@@ -52,16 +52,16 @@ class Pod:
         return self.source
 
 
-def objects() -> list[Object]:
+def objects(folder: Path = FOLDER) -> list[Object]:
     return [
         Object(path.name, document)
-        for path in sorted(FOLDER.glob("*.yaml"))
+        for path in sorted(folder.glob("*.yaml"))
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
 
 
-def pods() -> list[Pod]:
-    return [pod for one in objects() for pod in _pods(one)]
+def pods(folder: Path = FOLDER) -> list[Pod]:
+    return [pod for one in objects(folder) for pod in _pods(one)]
 
 
 def _pods(one: Object) -> Iterator[Pod]:

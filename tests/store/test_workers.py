@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from modelpack.store import each
-from modelpack.store.workers import CROWD, FIRST, SMALL
+from modelpack.store import each, workers
+from modelpack.store.workers import CROWD, FIRST, FIRST_LARGE, SMALL
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 2, 50])
@@ -88,7 +88,9 @@ def test_small_items_go_first_and_many_at_a_time() -> None:
     assert order[:16] == [True] * 16
 
 
-def test_a_crowd_that_does_not_wait_stays_small() -> None:
+@pytest.mark.parametrize("large", [False, True])
+def test_a_crowd_that_does_not_wait_stays_small(monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    monkeypatch.setattr(workers, "_BUSY", 0.0)  # no process is idler than that
     running: set[int] = set()
     most: list[int] = []
     lock = threading.Lock()
@@ -97,14 +99,12 @@ def test_a_crowd_that_does_not_wait_stays_small() -> None:
         with lock:
             running.add(number)
             most.append(len(running))
-        end = time.thread_time() + 0.003
-        while time.thread_time() < end:
-            pass
+        time.sleep(0.01)
         with lock:
             running.remove(number)
 
-    each(work, range(100), 8, size=lambda _: 0)
-    assert max(most) <= FIRST
+    each(work, range(50), 8, size=lambda _: SMALL + 1 if large else 0)
+    assert max(most) == min(8, FIRST_LARGE if large else FIRST)
 
 
 def test_a_crowd_that_waits_grows_to_its_full_size() -> None:

@@ -60,6 +60,8 @@ def list_files(store: Store, entries: tuple[LayerEntry, ...], digests: Mapping[s
         left -= entry.size if opened else 0
         if entry.is_file:
             files.append(_raw(entry))
+            if read and not wanted and is_told(entry.path):
+                warnings.append(f"{entry.path} is not read: it has more than {_limit(entry.path)} bytes")
             if opened:
                 small[entry.path] = store.read(entry.descriptor, limit=_MAX_INDEX)
         else:

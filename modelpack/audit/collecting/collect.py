@@ -9,7 +9,7 @@ from datetime import datetime
 from modelpack.attest import Inventory, crosscheck
 from modelpack.audit.collecting import content, documents, layers, scanning, signatures
 from modelpack.audit.collecting.watching import Watched
-from modelpack.audit.facts import Ancestor, Artifact, BlobProblem, BlobState, Problem, Sort, Unchecked
+from modelpack.audit.facts import Ancestor, Artifact, BlobProblem, BlobState, Layer, Problem, Sort, Unchecked
 from modelpack.audit.findings import Subject
 from modelpack.errors import ContentError, DocumentError, ModelPackError, NotFound, StoreError
 from modelpack.oci import (
@@ -125,16 +125,17 @@ def _manifest(store: Watched, manifest: Manifest, known: Artifact, how: Collecti
         known,
         sort=Sort.MODEL if model else Sort.OTHER,
         layers=layers.layers(manifest, config.diff_ids),
+        config=Layer(manifest.config.digest, manifest.config.size, manifest.config.media_type[:_SHOWN]),
         stated=content.stated(config),
         format_problems=tuple(formats),
         size_problems=tuple(sizes),
         path_problems=tuple(layers.path_problems(manifest)) if model else (),
         created=content.time_of(config.created_at) or known.created,
     )
-    found = _present(store, manifest.blobs, found, how, unchecked)
     inventory = None
     if model:
         inventory, found = _content(store, manifest, found, unchecked)
+    found = _present(store, manifest.blobs, found, how, unchecked)  # last: what was read need not be asked for
     return _attached(store, manifest, found, how, inventory, unchecked)
 
 
@@ -161,7 +162,7 @@ def _config(
         return ModelConfig(), [], []
     try:
         raw = store.read(manifest.config, limit=_MAX_CONFIG)
-    except NotFound as error:
+    except StoreError as error:
         unchecked.append(Unchecked("the configuration", str(error)[:_SHOWN], _CONFIG))
         return ModelConfig(), [], []
     except ContentError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from modelpack.attest import Inventory, Origin, inventory
+from modelpack.attest import Inventory, Origin, inventory, origin
+from modelpack.attest.inventory.origins import HUB
 from modelpack.attest.validation.statements import moment
 from modelpack.audit.collecting.watching import Watched
 from modelpack.audit.facts import Ancestor, Stated, Unchecked, Weights
@@ -96,7 +97,15 @@ def licenses(found: Inventory) -> tuple[tuple[str, ...], str]:
 def ancestors(found: Inventory) -> tuple[Ancestor, ...]:
     """What the model's own files say that it was made from."""
     made = [_ancestor("base-model", origin) for origin in found.base_models]
-    return (*made, *(_ancestor("dataset", origin) for origin in found.datasets))
+    return (*made, *(_ancestor("dataset", origin) for origin in found.datasets), *_copied(found))
+
+
+def _copied(found: Inventory) -> tuple[Ancestor, ...]:
+    """The Hub's commit whose files these are, if the configuration says one: who recalls that commit means this too."""
+    said = origin(found.config.source_url, revision=found.config.revision)
+    if not (said.commit and said.uri.startswith(HUB)):
+        return ()
+    return (Ancestor("source", said.name, said.uri, said.commit, None, "copy", (), "configuration"),)
 
 
 def _ancestor(role: str, one: Origin) -> Ancestor:

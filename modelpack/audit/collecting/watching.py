@@ -59,8 +59,9 @@ class Watched(Store):
         self._kept = 0
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Whether the content is there, in full length."""
-        return self.inner.exists(descriptor)
+        """Whether the content is there, in full length; what was read and verified just now is."""
+        known = self._small.get(descriptor.digest)
+        return self.inner.exists(descriptor) if known is None else len(known) == descriptor.size
 
     def resolve(self, name: str) -> Descriptor:
         """What a name names; the list of tags answers for what is attached."""
@@ -102,10 +103,12 @@ class Watched(Store):
         if length > KEPT // 4:
             return self._range(descriptor, offset, length)
         first, last = offset // BLOCK, (offset + length - 1) // BLOCK
-        missing = [number for number in range(first, last + 1) if (descriptor.digest, number) not in self._blocks]
+        # Taken out of what is kept before anything is fetched: that may displace it.
+        held = {number: self._blocks.get((descriptor.digest, number)) for number in range(first, last + 1)}
+        missing = [number for number, block in held.items() if block is None]
         if missing:
-            self._fetch(descriptor, missing[0], missing[-1])
-        data = b"".join(self._blocks.get((descriptor.digest, number), b"") for number in range(first, last + 1))
+            held |= self._fetch(descriptor, missing[0], missing[-1])
+        data = b"".join(block for block in held.values() if block is not None)
         return data[offset - first * BLOCK :][:length]
 
     def tag(self, descriptor: Descriptor, name: str) -> None:
@@ -133,13 +136,14 @@ class Watched(Store):
         document = self.document(self._tags[tag])
         return document.manifests[:MAX_LISTED] if isinstance(document, Index) else ()
 
-    def _fetch(self, descriptor: Descriptor, first: int, last: int) -> None:
+    def _fetch(self, descriptor: Descriptor, first: int, last: int) -> dict[int, bytes | None]:
         begin = first * BLOCK
         data = self._range(descriptor, begin, min((last + 1) * BLOCK, descriptor.size) - begin)
-        for number in range(first, last + 1):
-            self._blocks[descriptor.digest, number] = data[(number - first) * BLOCK :][:BLOCK]
+        blocks = {number: data[(number - first) * BLOCK :][:BLOCK] for number in range(first, last + 1)}
+        self._blocks.update({(descriptor.digest, number): block for number, block in blocks.items()})
         while len(self._blocks) > KEPT // BLOCK:
             self._blocks.popitem(last=False)
+        return dict(blocks)
 
     def _range(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
         if isinstance(self.inner, Ranged):

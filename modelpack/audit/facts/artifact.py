@@ -128,7 +128,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """A base model or data set that it says it was made from. ``role`` is "base-model" or "dataset"; ``source`` who said so."""
+    """What it says that it was made from. ``role`` is "base-model", "dataset", or "source" (the Hub's commit whose files these
+    are); ``source`` who said so.
+    """
 
     role: str
     name: str
@@ -207,6 +209,9 @@ class Artifact:
     refers_to: Digest | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     layers: tuple[Layer, ...] = ()
+    config: Layer | None = None
+    """The blob of the configuration."""
+
     members: tuple[Digest, ...] = ()
     """Of an index: the manifests that it lists."""
 

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from modelpack.attest.inventory.origins import HUB
 from modelpack.errors import InputError, InvalidReference
 from modelpack.oci import Digest, Reference
 
-HUB = "https://huggingface.co"
 MAX_TEXT = 1024
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

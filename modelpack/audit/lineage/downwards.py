@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from modelpack.attest.inventory.origins import HUB
 from modelpack.audit.facts import Ancestor
 from modelpack.audit.findings import Subject
-from modelpack.audit.lineage.asked import HUB, Asked
+from modelpack.audit.lineage.asked import Asked
 from modelpack.audit.lineage.graph import Edge, Graph
 from modelpack.errors import NotFound
 from modelpack.oci import JSON, JSONObject
@@ -80,18 +81,19 @@ def _said(said: Ancestor) -> JSONObject:
 @dataclass(frozen=True, slots=True)
 class Descent:
     """An answer: ``found``, nearest first and what is certain before the rest. ``truncated`` says that there is more: more
-    artifacts, or generations, than were asked for.
+    artifacts, or generations, than were asked for. Of ``unread`` artifacts it is not known what they were made from.
     """
 
     asked: Asked
     found: tuple[Derived, ...]
     truncated: bool = False
+    unread: int = 0
 
     def to_json(self) -> JSONObject:
         """For programs. ``parent`` is a place in the list, null for what was made from what was asked for itself."""
         numbers: dict[Derived | None, int | None] = {one: number for number, one in enumerate(self.found)}
         found: list[JSON] = [{**one.to_json(), "parent": numbers.get(one.parent)} for one in self.found]
-        return {"asked": self.asked.text, "truncated": self.truncated, "derived": found}
+        return {"asked": self.asked.text, "truncated": self.truncated, "unread": self.unread, "derived": found}
 
 
 def descent(graph: Graph, asked: Asked, *, depth: int = 0, limit: int = MAX_FOUND) -> Descent:
@@ -102,7 +104,7 @@ def descent(graph: Graph, asked: Asked, *, depth: int = 0, limit: int = MAX_FOUN
     """
     walk = _Walk(graph, depth, limit)
     walk.begin(asked)
-    return Descent(asked, tuple(walk.found), walk.truncated)
+    return Descent(asked, tuple(walk.found), walk.truncated, graph.unread())
 
 
 class _Walk:

@@ -23,7 +23,7 @@ def scope(fields: Fields) -> Scope:
 
 def rule_id(fields: Fields, key: str, name: str) -> str:
     """An id that a rule can have; one of ours must exist, so that a slip of the pen does not pass for a rule that never fires."""
-    from modelpack.audit.rules.checks import RULES  # the rules know the settings
+    from modelpack.audit.rules.table import RULES  # the rules know the settings
 
     if not _ID.fullmatch(name):
         fields.fail(key, "a rule's id is required: 2 to 40 capital letters, digits, - or _")

@@ -130,8 +130,10 @@ def _results(findings: Sequence[Finding], bases: dict[str, str], numbers: dict[s
     seen = Counter[str]()
     for found in findings:
         where = uri(found)
-        print_ = hashlib.sha256(f"{found.rule}\0{found.subject.place}\0{where}".encode("utf-8", "replace")).hexdigest()
-        seen[print_] += 1
+        fingerprint = hashlib.sha256(
+            f"{found.rule}\0{found.subject.place}\0{where}".encode("utf-8", "replace")
+        ).hexdigest()
+        seen[fingerprint] += 1
         number: JSONObject = {"ruleIndex": numbers[found.rule]} if found.rule in numbers else {}
         yield {
             "ruleId": found.rule,
@@ -146,7 +148,7 @@ def _results(findings: Sequence[Finding], bases: dict[str, str], numbers: dict[s
                     }
                 }
             ],
-            "partialFingerprints": {"primaryLocationLineHash": f"{print_[:32]}:{seen[print_]}"},
+            "partialFingerprints": {"primaryLocationLineHash": f"{fingerprint[:32]}:{seen[fingerprint]}"},
             "properties": _properties(found),
         }
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import Enum
 
 from modelpack.trust import PublicKey
+from modelpack.trust.x509 import RevocationList
 
 _DEPTH = 20
 
@@ -27,7 +28,7 @@ def trust_fingerprint(policy: object) -> str:
 def _pieces(value: object, depth: int) -> list[bytes]:
     name = type(value).__qualname__.encode()
     match value:
-        case PublicKey(fingerprint=known):
+        case PublicKey(fingerprint=known) | RevocationList(fingerprint=known):
             return [name, known.encode()]
         case None | bool() | int() | float() | str() | datetime() | Enum():
             return [name, str(value).encode()]

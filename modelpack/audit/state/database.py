@@ -132,6 +132,8 @@ def _prepare(database: sqlite3.Connection, path: Path | None) -> None:
     if path:
         database.execute("PRAGMA journal_mode = WAL")
     with transaction(database):
+        if database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION:  # another process was quicker
+            return
         for statement in _SCHEMA.split(";"):
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {APPLICATION}")

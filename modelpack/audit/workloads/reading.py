@@ -22,10 +22,11 @@ MAX_FOUND = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Workloads:
-    """What was found, in the order of the files, and what could not be read."""
+    """What was found in how many ``files``, in their order, and what could not be read."""
 
     found: tuple[FoundReference, ...] = ()
     unread: tuple[Unread, ...] = ()
+    files: int = 0
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -56,7 +57,7 @@ def references_in(text: str, file: str = "-") -> Workloads:
                         raise DocumentError(file, "", f"more than {MAX_FOUND} references in one file")
     except DocumentError as error:
         unread.append(Unread(file, number, error.path, error.reason))
-    return Workloads(tuple(found), tuple(unread))
+    return Workloads(tuple(found), tuple(unread), 1)
 
 
 def read_workloads(paths: Iterable[Path]) -> Workloads:
@@ -66,20 +67,22 @@ def read_workloads(paths: Iterable[Path]) -> Workloads:
     """
     found: list[FoundReference] = []
     unread: list[Unread] = []
+    files = 0
     for path in _files(paths):
+        files += 1
         one = _read(path)
         found += one.found
         unread += one.unread
         if len(found) + len(unread) > MAX_FOUND:
             raise InputError(f"more than {MAX_FOUND} references to models", hint="audit fewer manifests at a time")
-    return Workloads(tuple(found), tuple(unread))
+    return Workloads(tuple(found), tuple(unread), files)
 
 
 def _read(path: Path) -> Workloads:
     try:
         text = read_file(path, MAX_FILE).decode()
     except UnicodeDecodeError:
-        return Workloads((), (Unread(shown(path), 0, "", "not text in UTF-8"),))
+        return Workloads((), (Unread(shown(path), 0, "", "not text in UTF-8"),), 1)
     return references_in(text, shown(path))
 
 

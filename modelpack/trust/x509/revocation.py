@@ -67,6 +67,13 @@ class RevocationList:
             raise InputError(f"{name} is signed with {hashed.name}, which is not safe")
         return made
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it, in hex."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        return self.raw.fingerprint(SHA256()).hex()
+
     def covers(self, certificate: Certificate, issuer: Certificate) -> bool:
         """Whether it is about this certificate, and signed by its issuer, who may."""
         if self.issuer != issuer.subject or "crl_sign" not in (issuer.usage or ()):

@@ -10,7 +10,7 @@ import pytest
 
 from modelpack.attest import Lineage
 from modelpack.audit.facts import Ancestor
-from modelpack.audit.lineage import Asked, Graph, ascent, descent_dot, lineage_dot
+from modelpack.audit.lineage import Asked, Graph, ascent, descent_dot, lineage_dot, upwards
 from modelpack.audit.lineage.upwards import MAX_DEPTH
 from modelpack.errors import InputError, NotFound
 from tests.audit.lineage.estates import COMMIT, HUB, Estate, base, digest, estate, hub, loose, place
@@ -61,7 +61,7 @@ def test_depth(here: Estate) -> None:
 
 
 def test_too_many(here: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelpack.audit.lineage.upwards.MAX_TOLD", 2)
+    monkeypatch.setattr(upwards, "MAX_TOLD", 2)
     for name in "abc":
         here.add(name)
     here.add("all", base("a"), base("b"), base("c"))

@@ -11,6 +11,7 @@ import pytest
 
 from modelpack.audit.findings import Finding, Severity, Subject
 from modelpack.audit.policy import AuditPolicy, Exemption, LicenseRules, Revocation, Settings, judge
+from modelpack.audit.rules import default
 from modelpack.errors import DocumentError, InputError
 from modelpack.oci import JSON
 from modelpack.oci.schema import schema_problems
@@ -82,6 +83,12 @@ def test_settings_come_from_the_narrowest_scope_that_gives_them() -> None:
     assert other.licenses == LicenseRules(denied=("CC-BY-NC-*",))
     assert policy.settings_for("oci:/models", NOW).max_age == timedelta(30)
     assert policy.settings_for("", NOW) == replace(other, now=NOW)
+
+
+def test_every_rule_can_be_named() -> None:
+    ids = ", ".join(rule.id for rule in default())
+    policy = parse(f"version: 1\nscopes:\n- {{scope: '*', disabled: [{ids}]}}")
+    assert policy.settings_for("", NOW).disabled == {rule.id for rule in default()}
 
 
 def test_what_is_revoked_and_exempt_goes_everywhere() -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from modelpack.audit.rules import Rule, default
+from modelpack.audit.rules.pinning import PinnedWorkloads
+from modelpack.audit.workloads import read_workloads
 from tests.audit.seed import changes, content, documents, good, manifests, signatures
 from tests.audit.seed.kit import CASES, Kit
 
-FAMILIES = (good, manifests, signatures, documents, content, changes)
+FAMILIES = [one.__name__ for one in (good, manifests, signatures, documents, content, changes)]
+"""In the order in which they are made: some are made from others."""
 
 
 def build(kit: Kit, *, live: bool) -> dict[str, set[str]]:
     """Make all models that need a registry, or all others; the rules that are to speak of each place."""
     chosen = [one for one in CASES if one.live is live]
+    chosen.sort(key=lambda one: FAMILIES.index(one.make.__module__))
     for one in chosen:
         one.make(kit, one.name)
     return {kit.place(one.name): set(one.rules) for one in chosen if one.rules}
@@ -46,3 +51,9 @@ def policy(kit: Kit) -> Path:
     path = kit.folder / "audit.yaml"
     path.write_text(json.dumps(document))
     return path
+
+
+def rules(kit: Kit) -> list[Rule]:
+    """All of them; the one about workloads with some to look at."""
+    workloads = PinnedWorkloads(read_workloads([kit.folder / "pods.yaml"]))
+    return [workloads if one.id == workloads.id else one for one in default()]

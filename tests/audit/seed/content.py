@@ -25,13 +25,24 @@ BESIDE: dict[str, tuple[str, str, bytes, tuple[str, ...]]] = {
     "template-evil": ("template", "chat_template.jinja", UNSAFE_TEMPLATES["class"].encode(), ("MP053",)),
     "template-broken": ("template", "chat_template.jinja", b"{% for %}", ("MP053",)),
     "keras-lambda": ("keras", "extra.keras", DOCUMENTS["Keras Lambda"][1], ("MP055",)),
-    "torchscript": ("pickle", "extra.pt", CONTAINERS["TorchScript"][1], ("MP050", "MP055")),
+    "torchscript": ("pickle", "extra.pt", CONTAINERS["TorchScript"][1], ("MP050", "MP063")),
     "python": ("code", "modeling.py", b"import os\n", ("MP056",)),
     "program": ("code", "tool", b"\x7fELF\x02\x01\x01" + bytes(60), ("MP056",)),
     "onnx-odd": ("onnx", "extra.onnx", DOCUMENTS["ONNX with others' operators"][1], ("MP058",)),
     "closed": ("engine", "extra.engine", DOCUMENTS["TensorRT"][1], ("MP059",)),
     "onnx-outside": ("onnx", "extra.onnx", DOCUMENTS["ONNX reads above"][1], ("MP058", "MP062")),
 }
+
+
+PODS = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: server, namespace: ml}}
+spec:
+  volumes:
+  - {{name: loose, image: {{reference: "{loose}"}}}}
+  - {{name: pinned, image: {{reference: "{pinned}"}}}}
+"""
 
 
 def beside(path: str, data: bytes) -> Callable[[Kit, str], object]:
@@ -106,6 +117,14 @@ def packed(kit: Kit, name: str) -> None:
 def not_allowed(kit: Kit, name: str) -> None:
     """The policy allows GGUF alone for this repository."""
     kit.model(name)
+
+
+@case("deployed-by-tag", "MP130")
+def deployed(kit: Kit, name: str) -> None:
+    """A pod's manifest names it by its tag; another, which is good, by its digest."""
+    kit.model(name)
+    good = kit.at("good-plain", kit.found["good-plain"])
+    (kit.folder / "pods.yaml").write_text(PODS.format(loose=f"{kit.place(name)}:v1", pinned=good))
 
 
 @case("stale", "MP100")

@@ -216,7 +216,9 @@ def test_files_and_folders(tmp_path: Path) -> None:
     found = read_workloads([tmp_path])
     assert [str(one.reference) for one in found.found] == ["r.example/a:v1", "r.example/b:v1", "r.example/a:v1"]
     assert found.references == (Reference.parse("r.example/a:v1"), Reference.parse("r.example/b:v1"))
+    assert found.files == 3
     assert len(read_workloads([tmp_path / "notes.txt"]).found) == 1
+    assert read_workloads([]).files == 0
     with pytest.raises(InputError):
         read_workloads([tmp_path / "none.yaml"])
 

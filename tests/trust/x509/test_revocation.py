@@ -129,3 +129,11 @@ def test_never_silently_skipped() -> None:
     require_fresh(())
     with pytest.raises(CannotVerify, match="CN=signer was revoked is not known"):
         require_fresh(PATH[:1])
+
+
+def test_a_list_is_known_by_all_of_its_bytes() -> None:
+    top = root()
+    raw = crl(top)
+    pem = x509.load_der_x509_crl(raw).public_bytes(serialization.Encoding.PEM)
+    assert RevocationList.load(raw).fingerprint == RevocationList.load(pem).fingerprint
+    assert RevocationList.load(crl(top, leaf(parent=top))).fingerprint != RevocationList.load(raw).fingerprint

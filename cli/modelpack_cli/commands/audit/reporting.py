@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from modelpack_cli.commands.audit.listing import show
-from modelpack_cli.options import gathered
+from modelpack_cli.options import REPORTS, gathered
 from modelpack_cli.output import document, note
 
 if TYPE_CHECKING:
     from modelpack.audit.results import Results
 
-REPORTS = "Reports"
 _PIECE = 1 << 16
 
 Body = TypeVar("Body", bound=Callable[..., None])

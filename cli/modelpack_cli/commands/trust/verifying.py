@@ -24,7 +24,6 @@ from modelpack_cli.trust import Trust, trusts
 
 if TYPE_CHECKING:
     from modelpack import Access, Evidence
-    from modelpack.attest import Lineage
     from modelpack.attesting import Agreement
     from modelpack.trusting import Branch
 
@@ -119,9 +118,6 @@ def tree(
     access: Access,
     trust: Trust,
     reference: ReferenceArgument,
-    lineage: Annotated[
-        bool, typer.Option("--lineage", help="Show instead what it was made from, as far as this registry knows.")
-    ] = False,
     local: LocalOption = False,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
@@ -135,13 +131,9 @@ def tree(
     \b
     modelpack tree registry.example/ml/minilm:v1
     modelpack tree registry.example/ml/minilm:v1 --key signer.pub
-    modelpack tree registry.example/ml/minilm:v1 --lineage
     """
     import modelpack
 
-    if lineage:
-        _show_lineage(modelpack.lineage(reference, access=access), output)
-        return
     chosen = existing_store(store) if local else None
     root = modelpack.tree(reference, policy=trust.policy, local=chosen, access=access)
     if output is Format.JSON:
@@ -151,24 +143,6 @@ def tree(
     _branches(root, "")
     if not quiet:
         note(f"{counted(len(root.branches), 'attachment')}" + ("" if trust.policy else "; nothing was verified"))
-
-
-def _show_lineage(root: Lineage, output: Format) -> None:
-    if output is Format.JSON:
-        as_json(root.to_json())
-        return
-    result(f"{root.name}  {root.digest}")
-    _ancestors(root, "")
-
-
-def _ancestors(root: Lineage, indent: str) -> None:
-    for number, one in enumerate(root.ancestors, 1):
-        last = number == len(root.ancestors)
-        notes = ", ".join(filter(None, (one.relation, *one.licenses, one.note)))
-        name = (one.uri or one.name).removeprefix("oci://").partition("@")[0]
-        digest = f"  {str(one.digest)[:19]}" if one.digest else ""
-        result(f"{indent}{'└── ' if last else '├── '}{name}{digest}{f'  ({notes})' if notes else ''}")
-        _ancestors(one, indent + ("    " if last else "│   "))
 
 
 def _branches(root: Branch, indent: str) -> None:

@@ -52,7 +52,12 @@ def lineage(results: Results) -> Lineage:
     nodes, edges = _without_crowds(nodes, edges)
     kept = _chosen(nodes, edges)
     shown = tuple(sorted((base, made) for base, made in edges if base in kept and made in kept))
-    return Lineage(tuple(nodes[key] for key in sorted(kept)), shown, left_out=len(nodes) - len(kept), alone=alone)
+    return Lineage(
+        tuple(nodes[key] for key in sorted(kept, key=lambda key: _position(nodes[key]))),
+        shown,
+        left_out=len(nodes) - len(kept),
+        alone=alone,
+    )
 
 
 def _read(results: Results) -> tuple[dict[str, Node], set[Edge], int]:
@@ -143,6 +148,11 @@ def _folded(nodes: dict[str, Node], edges: set[Edge], why: str) -> tuple[dict[st
             added.update((other, key) for other in near)
     kept = {key: node for key, node in (nodes | more).items() if key not in folded}
     return kept, {edge for edge in edges if edge[1] not in folded} | added
+
+
+def _position(node: Node) -> tuple[bool, str, str]:
+    """Where a box stands in its column, if nothing pulls it elsewhere."""
+    return node.state == "more", node.title, node.key
 
 
 def _importance(node: Node) -> tuple[bool, int, str, str]:

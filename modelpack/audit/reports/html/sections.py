@@ -31,13 +31,15 @@ def top(results: Results) -> str:
     state = "Complete" if results.complete else "Not complete"
     mark = element("span", state, class_="badge" if results.complete else "badge bad")
     when = element("span", _times(results.started, results.finished))
+    facts = (mark, " ", when, element("span", results.tool) if results.tool else "")
     head = element(
         "header",
         element("h1", "Registry audit"),
         element("ul", *targets, class_="targets"),
-        element("p", mark, " ", when, element("span", results.tool) if results.tool else "", class_="quiet facts"),
+        element("p", *facts, class_="quiet facts"),
+        "" if results.complete else _warning(results),
     )
-    return head + "\n" + (_warning(results) if not results.complete else "")
+    return head + "\n"
 
 
 def _warning(results: Results) -> Markup:

@@ -75,7 +75,7 @@ def _differing(artifact: Artifact, _: Settings) -> Iterator[Hit]:
     for document in artifact.documents:
         for one in document.contradictions:
             if one.code in _TOLD:
-                yield Hit(f"{one.place}: {one.message}", str(document.manifest), {"code": one.code})
+                yield Hit(one.message, one.place, {"code": one.code, "manifest": str(document.manifest)})
     yield from _ancestors(artifact)
 
 

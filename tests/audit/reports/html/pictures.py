@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelpack.audit.reports import write_file
 from tests.audit.reports.html.browser import Browser, browser
-from tests.audit.reports.made import ordinary
+from tests.audit.reports.showcase import showcase
 from tests.contract.sources import ROOT
 
 DOCS = ROOT / "docs" / "pictures"
@@ -27,7 +27,8 @@ def take(tab: Browser, name: str, *, top: str, bottom: str) -> None:
 def main() -> None:
     DOCS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, browser(Path(folder)) as tab:
-        write_file("html", ordinary(), Path(folder) / "report.html")
+        with showcase(Path(folder), port=5000) as results:
+            write_file("html", results, Path(folder) / "report.html")
         tab.open((Path(folder) / "report.html").as_uri())
         tab.screen(1120, 900)
         take(tab, "audit.png", top="body", bottom="#findings tr:nth-child(5)")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -243,6 +245,19 @@ CONTRAST = """(() => {
   }
   return [...new Set(bad)];
 })()"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_it_is_accessible_by_the_rules_of_wcag(tab: Browser, pages: dict[str, str], width: int, dark: bool) -> None:
+    folder = os.environ.get("MODELPACK_TEST_NPM", "")
+    if not folder:
+        pytest.skip("needs axe (npm install --prefix DIR axe-core@4, then MODELPACK_TEST_NPM=DIR)")
+    tab.screen(width, 900, phone=width < 500, dark=dark)
+    tab.open(pages["ordinary"])
+    tab.value((Path(folder) / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    told = "found.violations.map((each) => [each.id, each.nodes[0].html])"
+    assert tab.value(f"axe.run(document, {{ runOnly: {tags} }}).then((found) => {told})") == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -1,0 +1,1 @@
+"""Tests of whole audits, on registries that count what they are asked."""
