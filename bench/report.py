@@ -77,12 +77,17 @@ def render(result: dict[str, Any]) -> str:
 def _head(result: dict[str, Any]) -> str:
     machine, settings = result["machine"], result["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version != "-")
+    load = (
+        f" Load average before and at the end: {result['load'][0]:g}, {result['load'][1]:g}."
+        if "load" in result
+        else ""
+    )
     missing = f" Not installed: {', '.join(result['missing'])}." if result["missing"] else ""
     return (
         f"## Transfers, {result['date']}\n\n"
         f"{machine['cores']} cores ({machine['processor']}) for client and server together, {machine['memory_gib']} GiB, "
         f"Linux {machine['kernel']}, {machine['file_system']}, Python {machine['python']}, commit {machine['commit']}. "
-        f"{versions}.{missing}\n\n"
+        f"{versions}.{missing}{load}\n\n"
         f"Random bytes, in the page cache. Medians of {settings['repeats']}, the clients in turns. CPU is user and system of "
         "all processes of the client; RSS is the sum of their peaks, seen every 20 ms. *Form*: what a pull makes and what a "
         "push reads; from files a push must hash, from an OCI layout it knows the digests. *× best peer*: how many times as "

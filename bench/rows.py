@@ -64,6 +64,8 @@ class Benchmark:
         self._settings = settings
         self._work = work
         self._authority = make_authority(work / "pki")
+        self.load = os.getloadavg()[0]
+        """Of the machine, before anything began: what others do on it."""
         self.runs: list[dict[str, Any]] = []
         self.verdicts: list[dict[str, Any]] = []
 

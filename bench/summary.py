@@ -16,7 +16,8 @@ from bench import report
 
 _BEGIN, _END = "<!-- measured: python -m bench.summary -->", "<!-- end of measured -->"
 _LINES = {"http": "HTTP", "tls": "TLS", "wan": "{rtt_ms:g} ms away, {rate_mb:g} MB/s a connection"}
-_OURS = ("modelpack pull", "modelpack copy", "modelpack push", "modelpack pack --push")
+_SHAPES = ("one", "eight", "many")
+_OURS = ("modelpack pull", "modelpack push", "modelpack pack --push")
 
 
 def main() -> None:
@@ -30,12 +31,11 @@ def main() -> None:
     rows: dict[tuple[str, ...], str] = {}
     for path in arguments.files:
         rows |= _rows(json.loads(path.read_text()), path)
-    order = list(_LINES)
     table = "\n".join(
         [
             "| what | with | seconds | × best other client that verifies | × limit | from |",
             "|---|---|---|---|---|---|",
-            *(rows[key] for key in sorted(rows, key=lambda key: (order.index(key[0]), *key[1:]))),
+            *(rows[key] for key in sorted(rows, key=_order)),
         ]
     )
     if not arguments.write:
@@ -47,6 +47,11 @@ def main() -> None:
     if not begin or not end:
         raise SystemExit(f"{arguments.write} has no {_BEGIN} … {_END}")
     arguments.write.write_text(f"{before}{_BEGIN}\n\n{table}\n\n{_END}{after}")
+
+
+def _order(key: tuple[str, ...]) -> tuple[int | str, ...]:
+    line, direction, shape, *rest = key
+    return list(_LINES).index(line), direction, _SHAPES.index(shape), *rest
 
 
 def _rows(result: dict[str, Any], path: Path) -> dict[tuple[str, ...], str]:

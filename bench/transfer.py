@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -53,6 +54,7 @@ def _save(arguments: argparse.Namespace, settings: Settings, machine: dict[str, 
         "date": date,
         "machine": machine,
         "settings": asdict(settings),
+        "load": [round(benchmark.load, 1), round(os.getloadavg()[0], 1)],
         "missing": missing,
         "tools": [
             {"name": tool.name, "direction": tool.direction, "what": tool.what, "limit": tool.limit} for tool in TOOLS

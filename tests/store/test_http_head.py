@@ -45,6 +45,11 @@ class _Socket:
     def __init__(self, text: bytes) -> None:
         self._text = text
 
+    def recv_into(self, buffer: memoryview, size: int) -> int:
+        length = min(size, len(self._text))
+        buffer[:length], self._text = self._text[:length], self._text[length:]
+        return length
+
     def makefile(self, *_: object) -> io.BufferedReader:
         return io.BufferedReader(io.BytesIO(self._text))
 

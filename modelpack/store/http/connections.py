@@ -15,6 +15,7 @@ import select
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -80,8 +81,9 @@ class _Watched(io.RawIOBase):
     counts, from the first byte of an answer on.
     """
 
-    def __init__(self, raw: io.RawIOBase, minimum_rate: int, window: float) -> None:
+    def __init__(self, raw: io.RawIOBase, receive: Callable[[Any, int], int], minimum_rate: int, window: float) -> None:
         self._raw = raw
+        self._receive = receive
         self._minimum = minimum_rate * window
         self._window = window
         self._received, self._waited = 0, 0.0
@@ -92,7 +94,7 @@ class _Watched(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int | None:
         begun = time.monotonic()
-        length = self._raw.readinto(buffer)
+        length = self._receive(buffer, len(buffer))
         if self._received:
             self._waited += time.monotonic() - begun
         self._received += length or 0
@@ -109,30 +111,45 @@ class _Watched(io.RawIOBase):
 
 
 class _Buffered(io.BufferedReader):
-    """Hands over what arrived before a connection broke, and only then the error: it need not come again."""
+    """Hands over what arrived before a connection broke, and only then the error: it need not come again.
+
+    Bytes of a body go straight into the caller's buffer, after those that came along with the headers.
+    """
 
     def __init__(self, raw: _Watched) -> None:
         super().__init__(raw)
-        # The first read empties what came along with the headers; from then on bytes go straight into the caller's buffer.
-        self._step = io.DEFAULT_BUFFER_SIZE
+        self._watched = raw
+        self._empty = False
         self._error: OSError | None = None
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self._empty = False
+        return super().readline(size)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._empty = False
+        return super().read(size)
 
     def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer)
         filled = 0
         while filled < len(view) and self._error is None:
             try:
-                length = self.readinto1(view[filled : filled + self._step])
+                length = self._watched.readinto(view[filled:]) if self._empty else self._rest(view[filled:])
             except OSError as error:
                 self._error = error
                 break
-            self._step = CHUNK
-            filled += length
+            filled += length or 0
             if not length:
                 break
         if self._error is not None and not filled:
             raise self._error
         return filled
+
+    def _rest(self, view: memoryview) -> int:
+        """What is buffered. A request as long as the buffer empties it."""
+        self._empty = len(view) >= io.DEFAULT_BUFFER_SIZE
+        return self.readinto1(view[: io.DEFAULT_BUFFER_SIZE])
 
 
 class Head(dict[str, str]):
@@ -175,7 +192,7 @@ class _Answer(http.client.HTTPResponse):
     def __init__(self, options: HttpOptions, sock: Any, **keywords: Any) -> None:
         super().__init__(sock, **keywords)
         raw = self.fp.detach()  # http.client makes a BufferedReader
-        self._watched = _Watched(raw, options.minimum_rate, options.read_timeout)
+        self._watched = _Watched(raw, sock.recv_into, options.minimum_rate, options.read_timeout)
         self.fp = _Buffered(self._watched)
 
     def begin(self) -> None:

@@ -89,6 +89,7 @@ def follow(
     """Look again and again, until SIGTERM, or until ``wait`` (for so many seconds) says that it is over."""
     from modelpack.stage import Follower
 
+    outcome.announce(outcome.line())
     follower = Follower(sight.wanted, once, interval=sight.interval, serving=first.staged.digest)
     outcome.metrics.following(follower.counts)
     outcome.write()
@@ -113,6 +114,15 @@ def listening(address: str | None, metrics: Metrics) -> Iterator[None]:
         yield
 
 
+def announcer(event: bool, condition: bool, *, trusted: bool) -> Callable[[dict[str, Any]], None]:
+    """What tells the cluster of outcomes, if that is wanted. Raises InputError outside of a cluster."""
+    if not event and not condition:
+        return lambda _: None
+    from modelpack_cli.telemetry.cluster import announcer as announcing
+
+    return announcing(event=event, condition=condition, trusted=trusted)
+
+
 def both(first: Observer, second: Observer) -> Observer:
     """An observer that tells two."""
 
@@ -133,6 +143,7 @@ def _tell(look: Look, outcome: Outcome, log: str) -> float:
     outcome.write()
     if look.news:
         log_line(_line(look, outcome)) if log == "json" else note(_sentence(look))
+        outcome.announce(outcome.line())
     return look.delay
 
 
