@@ -146,20 +146,21 @@ class Survey:
     def _below(self, place: Place, target: Target, error: Exception | None) -> Iterator[Listed]:
         """It is no repository; then it may be a namespace."""
         below: list[str] = []
-        try:
-            yield from self.listed(self._fresh(self._catalog(target), below))
-        except ModelPackError as failed:
-            if below:
-                yield Listed(Place(target.text, None, error=failed))
+        yield from self.listed(self._fresh(target, below))
         if not below:
             yield Listed(replace(place, error=error or NotFound(f"{place.name} has no tags")))
 
-    def _fresh(self, places: Iterator[Place], told: list[str]) -> Iterator[Place]:
-        for place in places:
-            told.append(place.name)
-            if place.name not in self._seen:
-                self._seen.add(place.name)
-                yield place
+    def _fresh(self, target: Target, told: list[str]) -> Iterator[Place]:
+        """What is below, as far as it was not seen; a list that breaks off is told at its end."""
+        try:
+            for place in self._catalog(target):
+                told.append(place.name)
+                if place.name not in self._seen:
+                    self._seen.add(place.name)
+                    yield place
+        except ModelPackError as error:
+            if told:
+                yield Place(target.text, None, error=error)
 
     def _of(self, target: Target) -> Iterator[Place]:
         where = target.reference
