@@ -60,6 +60,7 @@ CREATE INDEX ancestors_ancestor ON ancestors (ancestor);
 CREATE INDEX ancestors_commit ON ancestors ("commit");
 CREATE INDEX ancestors_name ON ancestors (name COLLATE NOCASE);
 CREATE INDEX ancestors_uri ON ancestors (uri COLLATE NOCASE);
+CREATE INDEX ancestors_loose ON ancestors (uri) WHERE ancestor = '' AND "commit" = '';
 CREATE TABLE members (
     place TEXT NOT NULL, member TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (place, member, digest)
 ) WITHOUT ROWID;
