@@ -69,10 +69,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="audit-") as name:
             rounds = measure(Path(name), repositories, arguments.tags, arguments.jobs)
             measured += [{"repositories": repositories, "tags": arguments.tags, **asdict(one)} for one in rounds]
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(
-        json.dumps({"machine": describe(Path(tempfile.gettempdir())), "rounds": measured}, indent=1) + "\n"
-    )
+            result = {"machine": describe(Path(name)), "rounds": measured}
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def measure(work: Path, repositories: int, tags: int, jobs: int) -> list[Round]:
