@@ -214,6 +214,7 @@ def _content(
         weights=content.weights(inventory, entries),
         licenses=licenses,
         license_source=source,
+        license_text=inventory.license_text,
         family=inventory.config_family[:_SHOWN],
         shard_problems=tuple(one[:_SHOWN] for one in inventory.shard_problems[:20]),
         templates={one.name[:_SHOWN]: one.digest.hex for one in inventory.chat_templates},

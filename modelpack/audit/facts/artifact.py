@@ -227,6 +227,9 @@ class Artifact:
     """Of the model, by whoever says it first: configuration, card, LICENSE file."""
 
     license_source: str = ""
+    license_text: tuple[str, ...] = ()
+    """What the texts of LICENSE files were recognised as."""
+
     family: str = ""
     """``config.json``'s ``model_type``."""
 

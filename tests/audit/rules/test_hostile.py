@@ -111,6 +111,7 @@ ARTIFACTS = st.builds(
     stated=STATED,
     weights=WEIGHTS,
     licenses=some(TEXT),
+    license_text=some(TEXT),
     format_problems=some(PROBLEM),
     size_problems=some(PROBLEM),
     path_problems=some(PROBLEM),

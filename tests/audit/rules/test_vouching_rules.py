@@ -214,3 +214,6 @@ def test_licences_that_differ() -> None:
     assert fired(clean(ancestors=(replace(base, licenses=("some words",)),))) == {"MP042"}
     assert fired(clean(ancestors=(replace(base, role="dataset"),))) == set()
     assert fired(clean(ancestors=(base,), licenses=())) == {"MP040"}
+    assert fired(clean(license_text=("MIT",))) == {"MP042"}
+    assert fired(clean(license_text=("apache-2.0",))) == set()
+    assert fired(clean(license_text=("MIT",), licenses=())) == {"MP040"}

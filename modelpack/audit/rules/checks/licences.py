@@ -76,12 +76,21 @@ def _differing(artifact: Artifact, _: Settings) -> Iterator[Hit]:
         for one in document.contradictions:
             if one.code in _TOLD:
                 yield Hit(one.message, one.place, {"code": one.code, "manifest": str(document.manifest)})
+    yield from _texts(artifact)
     yield from _ancestors(artifact)
+
+
+def _texts(artifact: Artifact) -> Iterator[Hit]:
+    """A licence whose text lies beside the model and that nobody names."""
+    own = _stated(artifact)
+    for one in artifact.license_text if own else ():
+        if not _names(one) & own:
+            yield Hit(f"a LICENSE file is {one}, stated is {', '.join(artifact.licenses)[:100]}", "LICENSE")
 
 
 def _ancestors(artifact: Artifact) -> Iterator[Hit]:
     """A licence of the base model that the model itself does not name: its terms go on to apply."""
-    own = {name for expression in artifact.licenses for name in _names(expression)}
+    own = _stated(artifact)
     for one in artifact.ancestors if own else ():
         theirs = {name for expression in one.licenses for name in _names(expression)}
         if one.role == "base-model" and theirs and not theirs & own:
@@ -90,6 +99,10 @@ def _ancestors(artifact: Artifact) -> Iterator[Hit]:
                 f"the base model {one.name[:100]} is under {', '.join(one.licenses)[:100]}, this under {said}",
                 one.source,
             )
+
+
+def _stated(artifact: Artifact) -> set[str]:
+    return {name for expression in artifact.licenses for name in _names(expression)}
 
 
 def _names(expression: str) -> set[str]:
@@ -122,8 +135,9 @@ RULES = (
         "MP042",
         "licences contradict each other",
         Severity.MEDIUM,
-        "The configuration, the model card, a bill of materials or the base model name different licences. The terms "
-        "of a base model usually go on to apply to what is made from it, whatever the new configuration says.",
+        "The configuration, the model card, the text in a LICENSE file, a bill of materials or the base model name "
+        "different licences. The terms of a base model usually go on to apply to what is made from it, whatever the "
+        "new configuration says.",
         "Find out which is right; pack the model again with `--set licenses=…`, and make the bill of materials anew.",
         _differing,
     ),
