@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from modelpack_cli.commands.audit import command
 
 import modelpack as library
+from modelpack.audit.results import Tally
 from tests.audit.running.making import QUICK, fill, key
 from tests.cli.program import COMMAND, modelpack
 from tests.faults import FaultyRegistry, effects
@@ -75,6 +78,14 @@ def test_one_artifact_is_explained_rule_by_rule(faulty: FaultyRegistry, signer: 
     faulty.on("GET", "/blobs/", effects.status(503), times=None)
     ran = modelpack("audit", f"{faulty.host}/ml/r0:v0", "--key", signer, "--retries", "1")
     assert "  not checked  MP060" in ran.out
+
+
+def test_progress_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = command._Progress()
+    watch(Tally(Counter(model=2), repositories=1))
+    monkeypatch.setattr(command, "_OFTEN", 0.0)
+    watch(Tally(Counter(model=2), repositories=1))
+    assert capsys.readouterr().err == "1 place, 2 manifests, 0 findings\n"
 
 
 def test_explain() -> None:

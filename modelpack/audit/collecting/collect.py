@@ -92,7 +92,7 @@ def _attachment(store: Watched, document: Manifest | Index, known: Artifact) -> 
     try:
         orphan = not _is_there(store, known.refers_to)
     except ModelPackError as error:
-        missing = Unchecked("what it is attached to", str(error)[:_SHOWN], ("MP102",))
+        missing = Unchecked("what it is attached to", str(error)[:_SHOWN], ("MP102",), passing=True)
         return replace(known, sort=Sort.ATTACHMENT, layers=found, unchecked=(missing,))
     return replace(known, sort=Sort.ATTACHMENT, layers=found, orphan=orphan)
 
@@ -163,7 +163,8 @@ def _config(
     try:
         raw = store.read(manifest.config, limit=_MAX_CONFIG)
     except StoreError as error:
-        unchecked.append(Unchecked("the configuration", str(error)[:_SHOWN], _CONFIG))
+        passing = not isinstance(error, NotFound)
+        unchecked.append(Unchecked("the configuration", str(error)[:_SHOWN], _CONFIG, passing))
         return ModelConfig(), [], []
     except ContentError as error:
         unchecked.append(Unchecked("the configuration", str(error)[:_SHOWN], _CONFIG[2:]))
@@ -186,7 +187,7 @@ def _present(
     try:
         return replace(known, blobs=layers.blob_problems(store, blobs, how.jobs))
     except StoreError as error:
-        unchecked.append(Unchecked("whether all blobs are there", str(error)[:_SHOWN], _BLOBS))
+        unchecked.append(Unchecked("whether all blobs are there", str(error)[:_SHOWN], _BLOBS, passing=True))
         return known
 
 
@@ -200,7 +201,7 @@ def _content(
         found, missed = scanning.scan(store, entries)
     except StoreError as error:
         rules = (*content.HEADERS, *content.FILES, *scanning.RULES)
-        unchecked.append(Unchecked("the files", str(error)[:_SHOWN], rules))
+        unchecked.append(Unchecked("the files", str(error)[:_SHOWN], rules, passing=True))
         return None, known
     unchecked += missed
     known = replace(known, findings=found)

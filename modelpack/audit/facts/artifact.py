@@ -57,11 +57,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """Something that could not be found out. ``rules`` are those that would have needed it."""
+    """Something that could not be found out. ``rules`` are those that would have needed it; ``passing``: the next audit tries
+    again, because the registry may answer then.
+    """
 
     what: str
     reason: str
     rules: tuple[str, ...] = ()
+    passing: bool = False
 
 
 class BlobState(StrEnum):

@@ -369,3 +369,11 @@ def test_judging_again_looks_for_blobs_again(store: LayoutStore) -> None:
     index = push(store, Index.build((model.descriptor,)))  # type: ignore[arg-type]  # as a manifest
     assert not judge_again(Watched(store), facts(store, index), index.descriptor, HOW).blobs
     assert MemoryStore().tags() == ()
+
+
+def test_a_licence_file_and_a_commit_of_the_hub(store: LayoutStore) -> None:
+    text = (Path(__file__).parents[3] / "LICENSE").read_bytes()
+    config = {"descriptor": {"sourceURL": "https://huggingface.co/org/name", "revision": "c" * 40}, "config": {}}
+    found = facts(store, made(store, [layer(store, "LICENSE", text)], config))
+    assert (found.licenses, found.license_source) == (("Apache-2.0",), "LICENSE")
+    assert [(one.role, one.commit) for one in found.ancestors] == [("source", "c" * 40)]
