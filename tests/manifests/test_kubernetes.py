@@ -18,6 +18,7 @@ VERSIONS = ("1.28", "1.33", "1.37")
 SINCE = {"image-volume.yaml": "1.33"}
 """Files that older versions do not know."""
 
+COMMAND = typer.main.get_command(app)
 OBJECTS, PODS = objects(), pods()
 BY_KIND = {kind: [one for one in OBJECTS if one.kind == kind] for kind in {one.kind for one in OBJECTS}}
 
@@ -29,7 +30,7 @@ def validate(document: dict[str, Any], version: str) -> None:
 
 def parsed(arguments: list[str]) -> tuple[str, dict[str, Any]]:
     """The command that an argument list means, and its values, as the program itself reads them; nothing is run."""
-    command: Any = typer.main.get_command(app)
+    command: Any = COMMAND
     context, name, rest = None, "modelpack", [re.sub(r"\$\((\w+)\)", "1", argument) for argument in arguments]
     path: list[str] = []
     while True:

@@ -30,7 +30,8 @@ def tracing(reference: str) -> Iterator[Phase]:
         with tracer.start_as_current_span("stage", attributes={"modelpack.reference": reference}):
 
             def phase(name: str) -> AbstractContextManager[object]:
-                return tracer.start_as_current_span(name)
+                span: AbstractContextManager[object] = tracer.start_as_current_span(name)
+                return span
 
             yield phase
     finally:
