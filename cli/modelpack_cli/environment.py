@@ -27,7 +27,7 @@ def docker_config() -> Path:
     """
     if chosen := os.environ.get("REGISTRY_AUTH_FILE") or os.environ.get("KSERVE_OCI_DOCKER_CONFIG"):
         return Path(chosen)
-    return Path(os.environ.get("DOCKER_CONFIG") or _home() / ".docker") / "config.json"
+    return Path(os.environ.get("DOCKER_CONFIG") or _home(_NOBODYS) / ".docker") / "config.json"
 
 
 def proxies() -> Proxies:
@@ -132,14 +132,22 @@ def _hub_home() -> Path:
 
 
 def _caches() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home(_NOBODYS) / ".cache")
 
 
-def _home() -> Path:
-    """The user's folder. Raises InputError: a container may run as a user that nobody told it of."""
+_NOBODYS = Path("/")
+"""What container runtimes give as the home of a user whom the image does not know: nothing is there, which is fine for what is
+only looked for.
+"""
+
+
+def _home(otherwise: Path | None = None) -> Path:
+    """The user's folder. Raises InputError unless there is another: a container may run as a user that nobody told it of."""
     from modelpack import InputError
 
     try:
         return Path.home()
     except RuntimeError:
+        if otherwise is not None:
+            return otherwise
         raise InputError("this user has no home folder", hint="set HOME") from None

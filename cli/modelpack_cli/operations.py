@@ -67,6 +67,7 @@ class Outcome:
     termination: Path | None = None
     metrics_file: Path | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    announce: Callable[[dict[str, Any]], None] = lambda _: None
     metrics: Metrics = field(default_factory=Metrics)
 
     def staged(self, staged: Staged) -> None:

@@ -208,6 +208,8 @@ class Audit:
         listing = one.tags if one.place.complete and not name.startswith("oci:") else None
         for descriptor, tags in found.items():
             subject = next((digest for tag in tags if (digest := attached_to(tag))), None)
+            if not tags and (known := self._state.artifact(name, descriptor.digest)):
+                subject = known.refers_to
             anchor = subject is None or subject in direct
             item = Item(name, store, descriptor, tuple(tags), listing, attached, direct, anchor=anchor)
             item = replace(item, partial=not one.place.complete)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from modelpack.attest import Lineage
@@ -22,7 +23,7 @@ def derived(question: str, state: str | Path, *, depth: int = 0) -> Descent:
     Raises InputError, InvalidReference (the question), NotFound (no state file; a tag that it does not know), DocumentError.
     """
     with _graph(Path(state)) as graph:
-        return descent(graph, Asked.parse(question), depth=depth)
+        return replace(descent(graph, Asked.parse(question), depth=depth), unread=graph.unread())
 
 
 def ancestors(question: str, state: str | Path, *, depth: int = 0) -> Lineage:

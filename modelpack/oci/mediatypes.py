@@ -17,6 +17,10 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
+IMAGE_LAYER = "application/vnd.oci.image.layer.v1."
+"""What the types of an image's layers begin with; ``tar``, ``tar+gzip`` or ``tar+zstd`` follows."""
+
 OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 
 MODEL_MANIFEST = "application/vnd.cncf.model.manifest.v1+json"

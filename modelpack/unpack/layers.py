@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from modelpack.errors import DocumentError, ModelPackError, UnsafePath, UnsupportedFormat
 from modelpack.oci import Codec, Descriptor, JSONObject, Kind, LayerType, Manifest, annotation, loads_object
-from modelpack.oci.mediatypes import FILE_METADATA, FILEPATH, OCI_EMPTY, TITLE
+from modelpack.oci.mediatypes import FILE_METADATA, FILEPATH, IMAGE_CONFIG, IMAGE_LAYER, OCI_EMPTY, TITLE
 from modelpack.paths import Claims, safe_path
 
 _WEIGHTS = frozenset(
@@ -65,8 +65,9 @@ def contents(manifest: Manifest) -> tuple[LayerEntry, ...]:
             f"not a ModelPack artifact (its type is {manifest.artifact_type[:80]!r})",
             hint="an image or another kind of artifact cannot be unpacked as a model",
         )
+    image = manifest.config.media_type == IMAGE_CONFIG
     entries = tuple(
-        layer_entry(layer, index)
+        layer_entry(layer, index, image=image)
         for index, layer in enumerate(manifest.layers)
         if layer.media_type != OCI_EMPTY or _name(layer)
     )
@@ -82,9 +83,9 @@ def bounded_mtime(nanoseconds: int | None) -> int | None:
     return nanoseconds if nanoseconds is not None and 0 <= nanoseconds < _LATEST else None
 
 
-def layer_entry(layer: Descriptor, index: int) -> LayerEntry:
-    """One layer by itself. Raises DocumentError, UnsafePath."""
-    layer_type = LayerType.parse(layer.media_type) or _unknown(layer)
+def layer_entry(layer: Descriptor, index: int, *, image: bool = False) -> LayerEntry:
+    """One layer by itself, of an image or not. Raises DocumentError, UnsafePath."""
+    layer_type = LayerType.parse(layer.media_type) or _unknown(layer, image=image)
     metadata = _metadata(layer)
     mode = metadata.get("mode")
     path = _file_path(layer, index) if layer_type.codec is Codec.RAW else _label(layer)
@@ -101,9 +102,15 @@ def layer_entry(layer: Descriptor, index: int) -> LayerEntry:
     )
 
 
-def _unknown(layer: Descriptor) -> LayerType:
-    """A type of no specification: a file under its name, which also has to tell its kind."""
+def _unknown(layer: Descriptor, *, image: bool) -> LayerType:
+    """A type of no specification: a file under its name, which also has to tell its kind; or an image's layer, an archive.
+
+    Outside of images, ``oras push`` gives the type of an image's layer to any file.
+    """
     codec = Codec.TAR_GZIP if layer.annotations.get(_UNPACK) == "true" else Codec.RAW
+    if image and layer.media_type.startswith(IMAGE_LAYER):
+        said = layer.media_type.removeprefix(IMAGE_LAYER)
+        codec = Codec(said) if said in list(Codec) else codec
     name = _name(layer).rpartition("/")[2].lower()
     suffix = _suffix(name)
     if suffix in _WEIGHTS:

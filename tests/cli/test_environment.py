@@ -210,6 +210,11 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "home", nowhere)
     modelpack("ls").failed(2, "error: this user has no home folder", "hint: set HOME")
+    for name in ("DOCKER_CONFIG", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    # What is only looked for, or may be absent, is looked for where container runtimes say that nobody's home is.
+    assert environment.docker_config() == Path("/.docker/config.json")
+    assert environment.cache_folder() == Path("/.cache/modelpack")
 
 
 def test_nothing_is_written_where_nobody_said(packed: Ran, home: Path) -> None:

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import modelpack
-from modelpack import Access, HttpOptions, PrivateKey, SignedBy
+from modelpack import Access, HttpOptions, PrivateKey, SignedBy, staging
 from modelpack.errors import InputError, InvalidReference, ModelPackError, NoSignature, PolicyViolation, Unavailable
 from modelpack.oci import Digest
 from modelpack.stage import Change, Follower, Staged
 from modelpack.staging import completed, stage, standing
+from modelpack.trusting import verify_at
 from tests.real.registries import Registry
 
 ACCESS = Access(HttpOptions(plain_http=True))
@@ -171,3 +173,19 @@ def test_what_stands_is_verified_under_todays_policy_without_a_registry(
     (cache / "current" / "config.json").chmod(0o644)
     (cache / "current" / "config.json").write_text("[]")
     assert standing(reference, cache, policy=policy) is None
+
+
+def test_a_tag_that_moves_after_the_verification_changes_nothing(
+    signer: PrivateKey, publish: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was verified is what is fetched: the tag is not asked a second time."""
+    reference, real = publish(signer, '{"a": 1}'), verify_at
+
+    def verify_and_move(*arguments: Any) -> Any:
+        verified = real(*arguments)
+        publish(None, '{"evil": 1}')
+        return verified
+
+    monkeypatch.setattr(staging, "verify_at", verify_and_move)
+    stage(reference, tmp_path / "cache", policy=SignedBy(signer.public_key), access=ACCESS)
+    assert (tmp_path / "cache" / "current" / "config.json").read_text() == '{"a": 1}'

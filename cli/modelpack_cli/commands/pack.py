@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +27,8 @@ from modelpack_cli.progress import Progress, watch
 
 if TYPE_CHECKING:
     from modelpack import Access, Layout, Packed, Prepared, Reference
+    from modelpack.oci import Descriptor, Manifest
+    from modelpack.store import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -78,6 +82,13 @@ def pack(
         ),
     ] = None,
     bundle: Annotated[bool, typer.Option("--bundle", help="The many small files of a kind in one tar layer.")] = False,
+    mountable: Annotated[
+        bool,
+        typer.Option(
+            "--mountable",
+            help="Tar layers, and a twin (REFERENCE-image) over the same blobs that containerd mounts as an image volume.",
+        ),
+    ] = False,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Follow links that leave the folder.")] = False,
     link: Annotated[
         bool,
@@ -100,6 +111,8 @@ def pack(
     modelpack pack ./model --dry-run --set version=1.2.0 --set licenses=Apache-2.0
     """
     import modelpack
+    from modelpack.pack import check_mountable
+    from modelpack.pack import mountable as twin_of
 
     where = _reference(tag, dry_run=dry_run)
     annotations, created = dict(_pairs(annotation or [], "--annotation")), environment.source_date()
@@ -112,30 +125,47 @@ def pack(
             kinds=dict(_pairs(kind or [], "--kind")),
             modelfile=modelfile,
             kitfile=kitfile,
-            layout=_layout(layer or [], bundle=bundle),
+            layout=_layout(layer or [], bundle=bundle, default="tar" if mountable else ""),
             follow_links=follow_links,
             hub=modelpack.HubAccess(environment.hub_cache(), environment.hub_token(), environment.hub_endpoint()),
             access=watched,
             **_fields(metadata or []),
         )
-        packed = None
+        if mountable:
+            check_mountable(prepared.plan)
+        packed = twin = None
         if where and not dry_run:
-            into = str(where) if push or where.layout else local_store(store, link=link)
-            packed = modelpack.pack(prepared, into=into, created=created, annotations=annotations, access=watched)
-            if isinstance(into, modelpack.LayoutStore):
-                into.tag(packed.descriptor, where.local_name)
+            with _target(where, watched, push=push, store=store, link=link) as target:
+                packed = modelpack.pack(prepared, into=target, created=created, annotations=annotations, access=watched)
+                twin = twin_of(packed) if mountable else None
+                _tag(target, where, packed.descriptor, twin, local=not push and not where.layout)
     if output is Format.JSON:
-        as_json(_json(prepared, packed, tag))
+        as_json(_json(prepared, packed, tag) | ({"image": str(twin.descriptor.digest)} if twin else {}))
         return
     if dry_run:
         _show(prepared)
-    if not quiet:
-        for line in prepared.notes:
-            note(f"note: {line}")
+    for line in (
+        [] if quiet else [*(f"note: {text}" for text in prepared.notes), *_remarks(prepared, packed, twin, where, tag)]
+    ):
+        note(line)
     if packed:
-        if not quiet:
-            note(f"{tag}: {counted(len(packed.manifest.layers), 'layer')}, {size(prepared.plan.size)}")
         result(str(packed.digest))
+
+
+def _remarks(
+    prepared: Prepared, packed: Packed | None, twin: Manifest | None, where: Reference | None, tag: str | None
+) -> Iterator[str]:
+    if packed:
+        yield f"{tag}: {counted(len(packed.manifest.layers), 'layer')}, {size(prepared.plan.size)}"
+    if twin and where:
+        yield f"{_twin(where)}: {twin.descriptor.digest}, the same blobs as an image; sign it as well"
+
+
+def _target(
+    where: Reference, access: Access, *, push: bool, store: Path | None, link: bool
+) -> AbstractContextManager[Store]:
+    """Where it goes: what the reference names, or the local store."""
+    return access.open(where, create=True) if push or where.layout else nullcontext(local_store(store, link=link))
 
 
 def _reference(tag: str | None, *, dry_run: bool) -> Reference | None:
@@ -150,6 +180,20 @@ def _reference(tag: str | None, *, dry_run: bool) -> Reference | None:
     if where.digest:
         raise InputError(f"{tag} has a digest, which only the finished model can have", hint="give a tag")
     return where
+
+
+def _twin(where: Reference) -> Reference:
+    """The name of the image-shaped twin."""
+    from modelpack.oci.reference import DEFAULT_TAG
+
+    return replace(where, tag=f"{where.tag or DEFAULT_TAG}-image")
+
+
+def _tag(store: Store, where: Reference, model: Descriptor, twin: Manifest | None, *, local: bool) -> None:
+    """Give model and twin their names; the twin's first, so that who sees the model finds both."""
+    for name, descriptor in ((_twin(where), twin.descriptor if twin else None), (where, model)):
+        if descriptor and (name.name or local):
+            store.tag(descriptor, name.local_name if local else name.name)
 
 
 def _show(prepared: Prepared) -> None:
@@ -215,11 +259,11 @@ def _fields(texts: list[str]) -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def _layout(texts: list[str], *, bundle: bool) -> Layout:
+def _layout(texts: list[str], *, bundle: bool, default: str = "") -> Layout:
     from modelpack import InputError, Kind, Layout
     from modelpack.oci import Codec
 
-    codecs: dict[Kind, Codec] = {}
+    codecs: dict[Kind, Codec] = dict.fromkeys(Kind, Codec(default)) if default else {}
     for text in texts:
         name, _, codec = text.rpartition("=")
         if codec not in list(Codec):

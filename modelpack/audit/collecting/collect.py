@@ -9,7 +9,7 @@ from datetime import datetime
 from modelpack.attest import Inventory, crosscheck
 from modelpack.audit.collecting import content, documents, layers, scanning, signatures
 from modelpack.audit.collecting.watching import Watched
-from modelpack.audit.facts import Ancestor, Artifact, BlobProblem, BlobState, Problem, Sort, Unchecked
+from modelpack.audit.facts import Ancestor, Artifact, BlobProblem, BlobState, Layer, Problem, Sort, Unchecked
 from modelpack.audit.findings import Subject
 from modelpack.errors import ContentError, DocumentError, ModelPackError, NotFound, StoreError
 from modelpack.oci import (
@@ -92,7 +92,7 @@ def _attachment(store: Watched, document: Manifest | Index, known: Artifact) -> 
     try:
         orphan = not _is_there(store, known.refers_to)
     except ModelPackError as error:
-        missing = Unchecked("what it is attached to", str(error)[:_SHOWN], ("MP102",))
+        missing = Unchecked("what it is attached to", str(error)[:_SHOWN], ("MP102",), passing=True)
         return replace(known, sort=Sort.ATTACHMENT, layers=found, unchecked=(missing,))
     return replace(known, sort=Sort.ATTACHMENT, layers=found, orphan=orphan)
 
@@ -125,6 +125,7 @@ def _manifest(store: Watched, manifest: Manifest, known: Artifact, how: Collecti
         known,
         sort=Sort.MODEL if model else Sort.OTHER,
         layers=layers.layers(manifest, config.diff_ids),
+        config=Layer(manifest.config.digest, manifest.config.size, manifest.config.media_type[:_SHOWN]),
         stated=content.stated(config),
         format_problems=tuple(formats),
         size_problems=tuple(sizes),
@@ -161,8 +162,9 @@ def _config(
         return ModelConfig(), [], []
     try:
         raw = store.read(manifest.config, limit=_MAX_CONFIG)
-    except NotFound as error:
-        unchecked.append(Unchecked("the configuration", str(error)[:_SHOWN], _CONFIG))
+    except StoreError as error:
+        passing = not isinstance(error, NotFound)
+        unchecked.append(Unchecked("the configuration", str(error)[:_SHOWN], _CONFIG, passing))
         return ModelConfig(), [], []
     except ContentError as error:
         unchecked.append(Unchecked("the configuration", str(error)[:_SHOWN], _CONFIG[2:]))
@@ -185,7 +187,7 @@ def _present(
     try:
         return replace(known, blobs=layers.blob_problems(store, blobs, how.jobs))
     except StoreError as error:
-        unchecked.append(Unchecked("whether all blobs are there", str(error)[:_SHOWN], _BLOBS))
+        unchecked.append(Unchecked("whether all blobs are there", str(error)[:_SHOWN], _BLOBS, passing=True))
         return known
 
 
@@ -199,7 +201,7 @@ def _content(
         found, missed = scanning.scan(store, entries)
     except StoreError as error:
         rules = (*content.HEADERS, *content.FILES, *scanning.RULES)
-        unchecked.append(Unchecked("the files", str(error)[:_SHOWN], rules))
+        unchecked.append(Unchecked("the files", str(error)[:_SHOWN], rules, passing=True))
         return None, known
     unchecked += missed
     known = replace(known, findings=found)

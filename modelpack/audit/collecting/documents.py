@@ -151,8 +151,8 @@ def described(
         together = crosscheck(inventory, manifest, [one.raw for one in found if one.type != _SARIF])
         common = [one for one in together if one.code == "XC65"]
     made = [_described(one, subject, inventory, manifest, base, common) for one in found]
-    signed = {one.content for one in made if one.signed}
-    return tuple(replace(one, signed=one.content in signed) for one in made)
+    signed = {one.content for one in made if one.signed} - {None}
+    return tuple(replace(one, signed=one.signed or one.content in signed) for one in made)
 
 
 def _described(
@@ -244,8 +244,8 @@ def _problem(one: Contradiction) -> Problem:
 def rejudged(documents: Sequence[Document], signatures: Sequence[SignatureFact]) -> tuple[Document, ...]:
     """The same documents after their signatures were judged again."""
     verified = {one.manifest for one in signatures if one.kind == "attestation" and one.status == "verified"}
-    signed = {one.content for one in documents if one.manifest in verified}
-    return tuple(replace(one, signed=one.content in signed and one.content is not None) for one in documents)
+    signed = {one.content for one in documents if one.manifest in verified} - {None}
+    return tuple(replace(one, signed=one.manifest in verified or one.content in signed) for one in documents)
 
 
 def ancestors(found: Sequence[Found]) -> Iterator[Ancestor]:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from modelpack.audit.facts import BlobProblem, BlobState, Layer, Problem
 from modelpack.errors import ContentError, DocumentError, NotFound, UnsafePath
-from modelpack.oci import Codec, Descriptor, Digest, Manifest, annotation
+from modelpack.oci import Descriptor, Digest, Manifest, annotation
 from modelpack.oci.mediatypes import FILEPATH, OCI_EMPTY, TITLE
 from modelpack.paths import Claims, safe_path
 from modelpack.store import Ranged, Store, each
@@ -98,8 +98,3 @@ def _problem(store: Store, blob: Descriptor) -> BlobProblem:
     except (NotFound, ContentError):
         pass
     return BlobProblem(blob.digest, BlobState.MISSING, f"{blob.size} bytes are promised")
-
-
-def is_archive(entry: LayerEntry) -> bool:
-    """Whether a layer holds files in an archive."""
-    return entry.codec is not Codec.RAW

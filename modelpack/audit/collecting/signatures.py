@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from modelpack.audit.facts import SignatureFact, Unchecked
-from modelpack.errors import DocumentError, PolicyViolation, UnsafePath, UnsupportedFormat
+from modelpack.errors import DocumentError, PolicyViolation, StoreError, UnsafePath, UnsupportedFormat
 from modelpack.oci import Index, Manifest, Reference
 from modelpack.store import Store
 from modelpack.trust import Circumstances, Evidence, Policy, PolicyFile, Signature, Target, gather
@@ -83,4 +83,4 @@ def _flat(one: Signature) -> SignatureFact:
 
 def unread(error: Exception) -> Unchecked:
     """For the facts: what is attached could not be asked for."""
-    return Unchecked("what is attached", str(error)[:_SHOWN], ATTACHED)
+    return Unchecked("what is attached", str(error)[:_SHOWN], ATTACHED, passing=isinstance(error, StoreError))

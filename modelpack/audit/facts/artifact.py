@@ -57,11 +57,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """Something that could not be found out. ``rules`` are those that would have needed it."""
+    """Something that could not be found out. ``rules`` are those that would have needed it; ``passing``: the next audit tries
+    again, because the registry may answer then.
+    """
 
     what: str
     reason: str
     rules: tuple[str, ...] = ()
+    passing: bool = False
 
 
 class BlobState(StrEnum):
@@ -209,6 +212,9 @@ class Artifact:
     refers_to: Digest | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     layers: tuple[Layer, ...] = ()
+    config: Layer | None = None
+    """The blob of the configuration."""
+
     members: tuple[Digest, ...] = ()
     """Of an index: the manifests that it lists."""
 

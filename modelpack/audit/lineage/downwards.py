@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
 from modelpack.attest.inventory.origins import HUB
@@ -81,7 +82,8 @@ def _said(said: Ancestor) -> JSONObject:
 @dataclass(frozen=True, slots=True)
 class Descent:
     """An answer: ``found``, nearest first and what is certain before the rest. ``truncated`` says that there is more: more
-    artifacts, or generations, than were asked for. Of ``unread`` artifacts it is not known what they were made from.
+    artifacts, or generations, than were asked for. Of ``unread`` artifacts it is not known what they were made from
+    (:meth:`Graph.unread`, if that was asked).
     """
 
     asked: Asked
@@ -104,7 +106,7 @@ def descent(graph: Graph, asked: Asked, *, depth: int = 0, limit: int = MAX_FOUN
     """
     walk = _Walk(graph, depth, limit)
     walk.begin(asked)
-    return Descent(asked, tuple(walk.found), walk.truncated, graph.unread())
+    return Descent(asked, tuple(walk.found), walk.truncated)
 
 
 class _Walk:
@@ -118,14 +120,12 @@ class _Walk:
         self.truncated = False
         self._seen: set[tuple[str, str]] = set()
         self._expanded: set[str] = set()
-        self._loose: frozenset[str] = frozenset()
 
     def begin(self, asked: Asked) -> None:
         """Go all ways."""
         roots = self._roots(asked)
         self._expanded.update(roots)
         self._certainly(self._take(self._exact(asked, roots), None, certain=True))
-        self._loose = self.graph.loose_uris()
         self._doubtfully(self._take(self._doubtful(asked, roots), None, certain=False))
 
     def _roots(self, asked: Asked) -> list[str]:
@@ -166,6 +166,15 @@ class _Walk:
             for uri in (asked.hub,) if asked.hub else self.graph.uris_of_commit(asked.commit):
                 yield from self.graph.from_loose_uri(uri)
 
+    @cached_property
+    def _indexes(self) -> bool:
+        return self.graph.has_indexes()
+
+    @cached_property
+    def _loose(self) -> frozenset[str]:
+        """Asked for when there is something that could be meant: most questions of a long revocation list find nothing."""
+        return self.graph.loose_uris()
+
     def _certainly(self, wave: list[Derived]) -> None:
         """Generation after generation, until nothing is new."""
         while wave:
@@ -174,7 +183,7 @@ class _Walk:
     def _doubtfully(self, wave: list[Derived]) -> None:
         """Beside each generation of what is doubtful goes that of what is certain, from which doubtful steps begin."""
         certain: dict[int, list[Derived]] = {}
-        for one in self.found if self._loose else ():
+        for one in self.found if self.found and self._loose else ():
             if one.certain:
                 certain.setdefault(one.generation, []).append(one)
         generation = 1
@@ -195,13 +204,14 @@ class _Walk:
     def _step(self, edges: Iterable[Edge], parent: Derived, *, certain: bool) -> list[Derived]:
         """The next generation, unless it would be one too many."""
         if self.depth and parent.generation >= self.depth:
-            self.truncated = self.truncated or any((edge.place, edge.digest) not in self._seen for edge in edges)
+            self.truncated = self.truncated or any(edge.key not in self._seen for edge in edges)
             return []
         return self._take(edges, parent, certain=certain)
 
     def _children(self, digest: str) -> Iterator[Edge]:
         yield from self.graph.from_digest(digest)
-        yield from self.graph.containers(digest)
+        if self._indexes:
+            yield from self.graph.containers(digest)
 
     def _loosely(self, place: str, digest: str) -> Iterator[Edge]:
         """Who names a repository without a digest, and with no tag or one that leads or led to this one."""
@@ -213,7 +223,7 @@ class _Walk:
         """What is new of it."""
         new: list[Derived] = []
         for edge in edges:
-            key = (edge.place, edge.digest)
+            key = edge.key
             if key in self._seen:
                 continue
             if len(self.found) >= self.limit:
@@ -221,8 +231,7 @@ class _Walk:
                 break
             self._seen.add(key)
             generation = parent.generation + 1 if parent else 1
-            subject, there = self.graph.seen(*key)
-            new.append(Derived(subject, edge.said, generation, certain, not there, parent, _first(parent)))
+            new.append(Derived(edge.subject, edge.said, generation, certain, not edge.there, parent, _first(parent)))
             self.found.append(new[-1])
         return new
 

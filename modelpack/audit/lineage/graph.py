@@ -5,6 +5,7 @@ Nodes are manifests, wherever they are; Hub models at commits; and names. An edg
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -23,19 +24,34 @@ DESCENT = "MP090"
 """The rule that asks for descent: what it lacks is not known here either."""
 
 _EDGE = "place, digest, role, name, uri, [commit], ancestor, relation, source"
-_FIRST = f"SELECT {_EDGE}, min(number) FROM ancestors WHERE {{}} GROUP BY place, digest ORDER BY place, digest"  # noqa: S608  # constants
+_SEEN = """
+    (SELECT gone FROM artifacts WHERE place = known.place AND digest = known.digest),
+    (SELECT json_group_array(tag) FROM tags INDEXED BY tags_digest
+        WHERE place = known.place AND digest = known.digest AND gone = 0)"""
+"""Of an artifact ``known``: null if it was never seen, 0 if it was there when its repository was last listed; and its tags."""
+
+_FIRST = f"""
+SELECT {_EDGE}, {_SEEN}, min(number) FROM ancestors AS known WHERE {{}} GROUP BY place, digest ORDER BY place, digest"""  # noqa: S608  # constants
 """Of an artifact that says the same several times, the first: SQLite takes the other columns from the line of the minimum."""
 
 _NO_VERSION = "ancestor = '' AND [commit] = ''"
+LOOSE = f"""
+SELECT DISTINCT lower(uri) FROM ancestors INDEXED BY ancestors_loose
+WHERE {_NO_VERSION} AND uri >= 'oci:' AND uri < 'oci;'"""  # noqa: S608  # constants
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An artifact, and what it says that it was made from."""
+    """An artifact, and what it says that it was made from; ``there`` if its repository still has it."""
 
-    place: str
-    digest: str
+    subject: Subject
     said: Ancestor
+    there: bool = True
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The artifact's place and digest."""
+        return self.subject.place, str(self.subject.digest)
 
 
 class Graph:
@@ -76,6 +92,10 @@ class Graph:
             below = ("uri >= ? COLLATE NOCASE AND uri < ? COLLATE NOCASE", f"{uri}{mark}", f"{uri}{chr(ord(mark) + 1)}")
             yield from self._edges(*below)
 
+    def has_indexes(self) -> bool:
+        """Whether any was seen."""
+        return any(self._rows("SELECT 1 FROM members LIMIT 1", ()))
+
     def containers(self, digest: str) -> Iterator[Edge]:
         """Indexes that list a manifest: who uses them uses it."""
         query = """
@@ -83,7 +103,8 @@ class Graph:
             WHERE place IN (SELECT place FROM artifacts WHERE digest = ?1) AND member = ?1 ORDER BY 1, 2"""
         for place, parent in self._rows(query, (digest,)):
             said = Ancestor("member", "", f"oci://{place}@{digest}", "", Digest.parse(digest), "contains", (), "index")
-            yield Edge(place, parent, said)
+            subject, there = self.seen(place, parent)
+            yield Edge(subject, said, there)
 
     # by which names something is known
 
@@ -94,8 +115,7 @@ class Graph:
 
     def loose_uris(self) -> frozenset[str]:
         """Everything in registries that is named without a digest, in lower case."""
-        query = f"SELECT DISTINCT lower(uri) FROM ancestors WHERE {_NO_VERSION} AND uri >= 'oci:' AND uri < 'oci;'"  # noqa: S608  # constants
-        return frozenset(str(row[0]) for row in self._rows(query, ()))
+        return frozenset(str(row[0]) for row in self._rows(LOOSE, ()))
 
     def uris_of(self, place: str, digest: str) -> list[str]:
         """What may mean a manifest where no digest is said: its repository, and with the tags that lead or led to it."""
@@ -123,13 +143,9 @@ class Graph:
 
     def seen(self, place: str, digest: str) -> tuple[Subject, bool]:
         """An artifact with the tags that lead to it, and whether it was there when its repository was last listed."""
-        query = """
-            SELECT tag, known.gone FROM artifacts AS known
-            LEFT JOIN tags INDEXED BY tags_digest ON tags.place = known.place AND tags.digest = known.digest AND tags.gone = 0
-            WHERE known.place = ? AND known.digest = ? ORDER BY tag"""
-        rows = list(self._rows(query, (place, digest)))
-        subject = Subject(place, Digest.parse(digest), tuple(str(tag) for tag, _ in rows if tag is not None))
-        return subject, bool(rows) and not rows[0][1]
+        query = f"SELECT {_SEEN} FROM (SELECT ? AS place, ? AS digest) AS known"  # noqa: S608  # constants
+        gone, tags = next(self._rows(query, (place, digest)))
+        return _subject(place, digest, tags), gone == 0
 
     def places(self, digest: str) -> list[str]:
         """Repositories that have, or had, a manifest."""
@@ -146,11 +162,11 @@ class Graph:
     def above(self, place: str, digest: str) -> list[Ancestor]:
         """What one artifact says that it was made from, each once."""
         query = f"SELECT {_EDGE}, min(number) FROM ancestors WHERE place = ? AND digest = ? GROUP BY uri, name, [commit], ancestor ORDER BY min(number)"  # noqa: E501, S608  # constants
-        return [_edge(row).said for row in self._limited(query, place, digest)]
+        return [_said(row) for row in self._limited(query, place, digest)]
 
     def edges(self) -> Iterator[Edge]:
         """All that is there, by place and digest: for a picture."""
-        query = f"SELECT {_EDGE}, number FROM ancestors ORDER BY place, digest, number"  # noqa: S608  # constants
+        query = f"SELECT {_EDGE}, {_SEEN} FROM ancestors AS known ORDER BY place, digest, number"  # noqa: S608  # constants
         return map(_edge, self._rows(query, ()))
 
     def _edges(self, condition: str, *values: str) -> Iterator[Edge]:
@@ -161,9 +177,16 @@ class Graph:
 
 
 def _edge(row: Any) -> Edge:
-    place, digest, role, name, uri, commit, ancestor, relation, source = row[:9]
-    pinned = Digest.parse(ancestor) if ancestor else None
-    return Edge(place, digest, Ancestor(role, name, uri, commit, pinned, relation, (), source))
+    return Edge(_subject(row[0], row[1], row[10]), _said(row), row[9] == 0)
+
+
+def _said(row: Any) -> Ancestor:
+    _, _, role, name, uri, commit, ancestor, relation, source = row[:9]
+    return Ancestor(role, name, uri, commit, Digest.parse(ancestor) if ancestor else None, relation, (), source)
+
+
+def _subject(place: str, digest: str, tags: str) -> Subject:
+    return Subject(place, Digest.parse(digest), tuple(sorted(json.loads(tags))))
 
 
 def _uri(place: str, tag: str) -> str:

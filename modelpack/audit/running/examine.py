@@ -14,6 +14,9 @@ from modelpack.errors import ContentError, DocumentError, NotFound
 from modelpack.oci import Descriptor, Digest, is_attachment_name
 from modelpack.store import RegistryStore, Store
 
+_AGAIN = "again"
+"""In the place of a fingerprint: no other is equal, so that the next audit collects again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -157,6 +160,8 @@ class Examiner:
             if digest not in item.direct:
                 made += self._member(store, item, digest)
         members = tuple(one.subject.digest for one in made[1:] if one.subject.digest is not None)
+        if any(unknown.passing for one in made for unknown in one.unchecked):
+            return Examined(item, tuple(made), f"{_AGAIN} {self.trust}", fresh=True)
         if members:
             referrers = self._referrers(item, (item.descriptor.digest, *members), api=api)
         return Examined(item, tuple(made), self._fingerprint(item, members, referrers), fresh=True)

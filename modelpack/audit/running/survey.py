@@ -5,23 +5,26 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
 from modelpack.audit.running.crew import stream
 from modelpack.audit.running.targets import Kind, Places, Target, repositories
 from modelpack.errors import AccessDenied, InvalidDigest, ModelPackError, NotFound
-from modelpack.oci import Descriptor, Digest, Reference
+from modelpack.oci import Descriptor, Digest
 from modelpack.oci.reference import attached_to
 from modelpack.store import LayoutStore, Listing, Registry, RegistryStore, Store
+
+FEW = 32
+"""Tags of a repository that one worker asks for; of a larger one all do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A repository or a layout. ``complete`` says that all its tags are asked for; ``tags`` are those that are, if not all.
 
-    ``known`` says that this run has listed it before it was cut off.
+    ``known`` says that this run has listed it before it was cut off. ``either`` is the target if it may be a namespace instead.
     """
 
     name: str
@@ -29,7 +32,18 @@ class Place:
     complete: bool = True
     tags: tuple[str, ...] = ()
     known: bool = False
+    either: Target | None = None
     error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """A place with its tags: ``leads`` are what they lead to, None if they are so many that this takes several workers."""
+
+    place: Place
+    tags: tuple[str, ...] = ()
+    leads: tuple[Descriptor | ModelPackError, ...] | None = None
+    error: ModelPackError | Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +131,36 @@ class Survey:
 
     def listed(self, places: Iterator[Place]) -> Iterator[Listed]:
         """What their tags lead to. Repositories side by side, and the tags of a large one too."""
-        for place, tags, error in stream(self._list, places, self._jobs):
-            if error is not None:
-                yield Listed(Place(place.name, place.store, place.complete, place.tags, error=error))
-            elif place.known:
+        for found in stream(self._list, places, self._jobs):
+            place = found.place
+            nothing = not found.tags and isinstance(found.error, NotFound | AccessDenied | None)
+            if place.known:
                 yield Listed(place)
+            elif place.either is not None and nothing:
+                yield from self._below(place, place.either, found.error)
+            elif found.error is not None:
+                yield Listed(replace(place, error=found.error))
             else:
-                yield self._resolved(place, tags)
+                yield self._resolved(found)
+
+    def _below(self, place: Place, target: Target, error: Exception | None) -> Iterator[Listed]:
+        """It is no repository; then it may be a namespace."""
+        below: list[str] = []
+        yield from self.listed(self._fresh(target, below))
+        if not below:
+            yield Listed(replace(place, error=error or NotFound(f"{place.name} has no tags")))
+
+    def _fresh(self, target: Target, told: list[str]) -> Iterator[Place]:
+        """What is below, as far as it was not seen; a list that breaks off is told at its end."""
+        try:
+            for place in self._catalog(target):
+                told.append(place.name)
+                if place.name not in self._seen:
+                    self._seen.add(place.name)
+                    yield place
+        except ModelPackError as error:
+            if told:
+                yield Place(target.text, None, error=error)
 
     def _of(self, target: Target) -> Iterator[Place]:
         where = target.reference
@@ -136,27 +173,8 @@ class Survey:
         elif target.kind in (Kind.REGISTRY, Kind.NAMESPACE):
             yield from self._catalog(target)
         elif where is not None:
-            yield from self._either(target, where)
-
-    def _either(self, target: Target, where: Reference) -> Iterator[Place]:
-        """A repository if there is one of that name; else what the registry lists below it."""
-        place = self._place(where.place, self._store(where.registry, where.repository), ())
-        if place.known:
-            yield place
-            return
-        _, tags, error = self._list(place)
-        if not isinstance(error, NotFound | AccessDenied) and (tags or error is not None):
-            yield place
-            return
-        found = False
-        try:
-            for one in self._catalog(target):
-                found = True
-                yield one
-        except ModelPackError:
-            pass
-        if not found:
-            yield Place(place.name, place.store, error=error or NotFound(f"{place.name} has no tags"))
+            store = self._store(where.registry, where.repository)
+            yield replace(self._place(where.place, store, ()), either=target)
 
     def _catalog(self, target: Target) -> Iterator[Place]:
         for name in repositories(self._registry(target.host), target):
@@ -175,24 +193,28 @@ class Survey:
             self._registries[host] = self._places.registry(host)
         return self._registries[host]
 
-    def _list(self, place: Place) -> tuple[Place, tuple[str, ...], Exception | None]:
-        if place.error is not None or place.known or place.tags:
-            return place, place.tags, place.error
-        try:
-            assert isinstance(place.store, Listing)  # noqa: S101  # registries and layouts are
-            return place, place.store.tags(), None
-        except ModelPackError as error:
-            return place, (), error
-
-    def _resolved(self, place: Place, tags: tuple[str, ...]) -> Listed:
+    def _list(self, place: Place) -> Tags:
+        """Runs in a worker: a list, and where its tags lead, one after the other if they are few."""
+        if place.error is not None or place.known:
+            return Tags(place, error=place.error)
         store = place.store
+        try:
+            assert isinstance(store, Store)  # noqa: S101  # there was no error
+            tags = place.tags or (store.tags() if isinstance(store, Listing) else ())
+        except ModelPackError as error:
+            return Tags(place, error=error)
+        if len(tags) > FEW:
+            return Tags(place, tags)
+        return Tags(place, tags, tuple(leads_to(store, tag) for tag in tags))
+
+    def _resolved(self, listed: Tags) -> Listed:
+        place, store = listed.place, listed.place.store
         assert store is not None  # noqa: S101  # there was no error
         found: dict[str, Descriptor] = {}
         errors: dict[str, Exception] = {}
         untagged: list[Descriptor] = []
-        for tag, outcome in stream(
-            lambda tag: (tag, leads_to(store, tag)), iter(tags), min(self._jobs, len(tags) or 1)
-        ):
+        leads = listed.leads or stream(lambda tag: leads_to(store, tag), listed.tags, self._jobs)
+        for tag, outcome in zip(listed.tags, leads, strict=True):
             if isinstance(outcome, Descriptor) and _is_digest(tag):
                 untagged.append(outcome)
             elif isinstance(outcome, Descriptor):

@@ -60,6 +60,7 @@ CREATE INDEX ancestors_ancestor ON ancestors (ancestor);
 CREATE INDEX ancestors_commit ON ancestors ("commit");
 CREATE INDEX ancestors_name ON ancestors (name COLLATE NOCASE);
 CREATE INDEX ancestors_uri ON ancestors (uri COLLATE NOCASE);
+CREATE INDEX ancestors_loose ON ancestors (uri) WHERE ancestor = '' AND "commit" = '';
 CREATE TABLE members (
     place TEXT NOT NULL, member TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (place, member, digest)
 ) WITHOUT ROWID;
@@ -120,8 +121,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
 def _prepare(database: sqlite3.Connection, path: Path | None) -> None:
     database.execute("PRAGMA cache_size = -16384")
     database.execute("PRAGMA synchronous = NORMAL")
-    application, version = (int(database.execute(f"PRAGMA {name}").fetchone()[0]) for name in _MARKS)
-    tables = int(database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    # At one moment: another process may be making the tables just now.
+    application, version, tables = (int(number) for number in database.execute(_MARKS).fetchone())
     if application == APPLICATION and version == VERSION:
         return
     name = str(path)
@@ -132,13 +133,18 @@ def _prepare(database: sqlite3.Connection, path: Path | None) -> None:
     if path:
         database.execute("PRAGMA journal_mode = WAL")
     with transaction(database):
+        if database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION:  # another process was quicker
+            return
         for statement in _SCHEMA.split(";"):
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {APPLICATION}")
         database.execute(f"PRAGMA user_version = {VERSION}")
 
 
-_MARKS = ("application_id", "user_version")
+_MARKS = """
+SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+FROM pragma_application_id, pragma_user_version
+"""
 
 
 @contextmanager

@@ -245,7 +245,7 @@ class State:
             self._write("INSERT INTO ancestors VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (place, digest, number, *row))
         for member in artifact.members:
             self._write("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", (place, str(member), digest))
-        for layer in artifact.layers:
+        for layer in (*artifact.layers, *((artifact.config,) if artifact.config else ())):
             if layer.file_digest:
                 values = (str(layer.file_digest), str(layer.digest), place, digest, layer.path, layer.size)
                 self._write("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?, ?)", values)

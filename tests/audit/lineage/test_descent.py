@@ -233,7 +233,7 @@ def test_json(here: Estate) -> None:
 def test_edges(here: Estate) -> None:
     here.add("b", base("root"), hub())
     here.add("a", hub(COMMIT))
-    found = [(edge.place, edge.said.uri) for edge in Graph(here.state.rows).edges()]
+    found = [(edge.subject.place, edge.said.uri) for edge in Graph(here.state.rows).edges()]
     assert found == [(place("a"), HUB), (place("b"), base("root").uri), (place("b"), HUB)]
 
 

@@ -105,6 +105,7 @@ ARTIFACTS = st.builds(
     refers_to=st.none() | DIGESTS,
     annotations=st.dictionaries(TEXT | st.just("org.cncf.ai.security.sbom.format"), TEXT, max_size=2),
     layers=some(KNOWN[Layer]),
+    config=st.none() | KNOWN[Layer],
     members=some(DIGESTS),
     listed_by=some(DIGESTS),
     stated=STATED,

@@ -35,7 +35,12 @@ def key(name: str = "owner") -> PrivateKey:
 
 
 def put(
-    store: Store, *tags: str, fill: bytes = b"\x3c", files: dict[str, bytes] | None = None, **changes: object
+    store: Store,
+    *tags: str,
+    fill: bytes = b"\x3c",
+    files: dict[str, bytes] | None = None,
+    licence: str = "MIT",
+    **changes: object,
 ) -> Manifest:
     """A small model under some tags. ``changes`` are members of the manifest."""
     contents = {"model.safetensors": safetensors({"a": ("F16", (10, 4))}, fill), "config.json": b"{}"}
@@ -44,7 +49,11 @@ def put(
         for path, data in (contents | (files or {})).items()
     )
     ids = [str(layer.digest) for layer in layers]
-    config = {"descriptor": {"name": "tiny"}, "modelfs": {"type": "layers", "diffIds": ids}, "config": {}}
+    config = {
+        "descriptor": {"name": "tiny", **({"licenses": [licence]} if licence else {})},
+        "modelfs": {"type": "layers", "diffIds": ids},
+        "config": {},
+    }
     named = store.push_bytes(MODEL_CONFIG, json.dumps(config).encode())
     manifest = Manifest.build(artifact_type=MODEL_MANIFEST, config=named, layers=layers)
     if changes:
@@ -66,7 +75,7 @@ def fill(faulty: FaultyRegistry, repositories: int = 2, tags: int = 2) -> dict[s
     for number in range(repositories):
         with connect(faulty, f"ml/r{number}") as store:
             for tag in range(tags):
-                manifest = put(store, f"v{tag}", fill=bytes([number + 1, tag + 1]))
+                manifest = put(store, f"v{tag}", fill=bytes([16 * number + tag + 1]))
                 made[f"ml/r{number}:v{tag}"] = manifest.descriptor
     return made
 

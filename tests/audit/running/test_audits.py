@@ -366,3 +366,40 @@ def test_members_of_an_index(faulty: FaultyRegistry, tmp_path: Path) -> None:
     assert said(found, "MP010", "MP005") == {("MP010", "ml/r0:two"), ("MP005", "ml/r0:v0")}
     found, results = run(faulty.host, tmp_path / "state", trust=TRUST, now=NOW + 2 * DAY)
     assert said(found, "MP010", "MP005") == {("MP010", "ml/r0:two"), ("MP005", "ml/r0:v0")}
+
+
+def test_what_could_not_be_asked_is_asked_again(faulty: FaultyRegistry, tmp_path: Path) -> None:
+    fill(faulty, 1, 1)
+    broken = faulty.on("GET", "/blobs/", effects.status(503), times=None)
+    found, results = run(faulty.host, tmp_path / "state")
+    assert (said(found, "MP009"), results.complete) == ({("MP009", "ml/r0:v0")}, False)
+    broken.times = 0
+    found, results = run(faulty.host, tmp_path / "state")
+    assert (said(found, "MP009"), results.complete, results.summary.collected) == (set(), True, 1)
+    assert run(faulty.host, tmp_path / "state")[1].summary.collected == 0
+
+
+def test_a_catalog_that_breaks_off(faulty: FaultyRegistry) -> None:
+    fill(faulty, 2, 1)
+    link = effects.header("Link", '</v2/_catalog?last=x>; rel="next"')
+    faulty.on("GET", "/_catalog", link)
+    faulty.on("GET", "/_catalog", effects.status(500), times=None)
+    found, results = run(f"{faulty.host}/ml")
+    assert results.summary.artifacts == {"model": 2}
+    assert [(one.rule, str(one.subject).partition("/")[2]) for one in found if one.unchecked] == [("MP009", "ml")]
+
+
+def test_a_catalog_that_is_not_for_everybody(faulty: FaultyRegistry) -> None:
+    fill(faulty, 1, 1)
+    faulty.on("GET", "/_catalog", effects.status(403), times=None)
+    found, _ = run(faulty.host)
+    assert ["does not list its repositories to you" in one.message for one in found] == [True]
+
+
+def test_a_repository_with_many_tags(faulty: FaultyRegistry) -> None:
+    with connect(faulty, "ml/r0") as store:
+        one = put(store)
+        for number in range(40):
+            store.tag(one.descriptor, f"v{number:02}")
+    _, results = run(f"{faulty.host}/ml/r0")
+    assert (results.summary.tags, results.summary.artifacts) == (40, {"model": 1})

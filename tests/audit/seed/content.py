@@ -25,7 +25,7 @@ BESIDE: dict[str, tuple[str, str, bytes, tuple[str, ...]]] = {
     "template-evil": ("template", "chat_template.jinja", UNSAFE_TEMPLATES["class"].encode(), ("MP053",)),
     "template-broken": ("template", "chat_template.jinja", b"{% for %}", ("MP053",)),
     "keras-lambda": ("keras", "extra.keras", DOCUMENTS["Keras Lambda"][1], ("MP055",)),
-    "torchscript": ("pickle", "extra.pt", CONTAINERS["TorchScript"][1], ("MP050", "MP055")),
+    "torchscript": ("pickle", "extra.pt", CONTAINERS["TorchScript"][1], ("MP050", "MP063")),
     "python": ("code", "modeling.py", b"import os\n", ("MP056",)),
     "program": ("code", "tool", b"\x7fELF\x02\x01\x01" + bytes(60), ("MP056",)),
     "onnx-odd": ("onnx", "extra.onnx", DOCUMENTS["ONNX with others' operators"][1], ("MP058",)),

@@ -6,11 +6,12 @@ from random import Random
 from typing import Any
 
 from modelpack.attest import PROVENANCE
-from modelpack.oci import Codec, Digest, Index, Kind, Manifest
+from modelpack.oci import Codec, Descriptor, Digest, Index, Kind, Manifest
 from modelpack.oci.mediatypes import FILEPATH
 from modelpack.pack import Layout
 from modelpack.store import BytesSource
 from tests.audit.seed.kit import Kit, case
+from tests.formats import build as made
 
 Document = dict[str, Any]
 
@@ -82,6 +83,20 @@ def cnai(kit: Kit, name: str) -> None:
         config["modelfs"]["diff_ids"] = config["modelfs"].pop("diffIds")
 
     kit.by_hand(name, change)
+
+
+@case("docker-model", "MP006", "MP009", "MP020")
+def docker_model(kit: Kit, name: str) -> None:
+    """As Docker Model Runner packages weights: a configuration of its own, no artifact type, nothing else."""
+    pairs = (made.pair("general.name", 8, made.text(name)),)
+    raw = made.gguf(pairs, (made.tensor("t", (32,), 0, 0),), bytes(128))
+    weights = Descriptor.of("application/vnd.docker.ai.gguf.v3", raw).annotated(**{FILEPATH: "model.gguf"})
+    config = b'{"config":{"format":"gguf"},"rootfs":{"type":"rootfs","diff_ids":["%s"]}}' % str(weights.digest).encode()
+    settings = Descriptor.of("application/vnd.docker.ai.model.config.v0.1+json", config)
+    manifest = Manifest.build(artifact_type="", config=settings, layers=(weights,))
+    descriptor = kit.put(name, manifest, raw, config, tag="v1")
+    kit.sign(name, descriptor)
+    kit.attest(name, descriptor, PROVENANCE, kit.provenance(name).predicate())
 
 
 @case("silent", "MP007")

@@ -30,7 +30,8 @@ from modelpack.audit.facts import (
 from modelpack.audit.findings import Finding, Severity, Subject
 from modelpack.audit.state import State, StoredEstate
 from modelpack.audit.state.codec import pack, unpack
-from modelpack.errors import DocumentError, InputError, StoreError, Unavailable
+from modelpack.audit.state.database import sqlite_errors, transaction
+from modelpack.errors import DocumentError, InputError, NoSpace, StoreError, Unavailable
 from modelpack.oci import Descriptor, Digest
 
 PLACE = "registry.example/ml/minilm"
@@ -292,3 +293,22 @@ def read_all(path: Path) -> None:
     with State(path) as state:
         state.begin("f", 2.0, resume=True)
         list(state.artifacts())
+
+
+def test_errors_of_the_database_are_ours(tmp_path: Path) -> None:
+    for message, kind in (("database or disk is full", NoSpace), ("database is locked", Unavailable)):
+        with pytest.raises(kind), sqlite_errors(tmp_path):
+            raise sqlite3.OperationalError(message)
+    with pytest.raises(DocumentError, match="the temporary state"), sqlite_errors(None):
+        raise sqlite3.DatabaseError("x")
+    database = sqlite3.connect("", isolation_level=None)
+    database.execute("CREATE TABLE t (x)")
+    with pytest.raises(KeyError), transaction(database):
+        insert(database)
+    assert database.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    database.close()
+
+
+def insert(database: sqlite3.Connection) -> None:
+    database.execute("INSERT INTO t VALUES (1)")
+    raise KeyError

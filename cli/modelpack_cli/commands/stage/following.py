@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modelpack_cli import environment
 from modelpack_cli.operations import Outcome, log_line
 from modelpack_cli.output import note, size
 
 if TYPE_CHECKING:
     from modelpack import ModelPackError
-    from modelpack.stage import Look, Staged
+    from modelpack.stage import Look, Phase, Staged
     from modelpack.store import Event, Observer
     from modelpack_cli.telemetry.metrics import Metrics
 
@@ -89,6 +90,7 @@ def follow(
     """Look again and again, until SIGTERM, or until ``wait`` (for so many seconds) says that it is over."""
     from modelpack.stage import Follower
 
+    outcome.announce(outcome.line())
     follower = Follower(sight.wanted, once, interval=sight.interval, serving=first.staged.digest)
     outcome.metrics.following(follower.counts)
     outcome.write()
@@ -113,6 +115,29 @@ def listening(address: str | None, metrics: Metrics) -> Iterator[None]:
         yield
 
 
+def announcer(event: bool, condition: bool, *, trusted: bool) -> Callable[[dict[str, Any]], None]:
+    """What tells the cluster of outcomes, if that is wanted. Raises InputError outside of a cluster."""
+    if not event and not condition:
+        return lambda _: None
+    from modelpack_cli.telemetry.cluster import announcer as announcing
+
+    return announcing(event=event, condition=condition, trusted=trusted)
+
+
+@contextmanager
+def traced(reference: str) -> Iterator[Phase]:
+    """Parts of the work as spans, where the environment says who collects them. Raises InputError (a part is not installed)."""
+    if not environment.variable("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from modelpack.stage import untraced
+
+        yield untraced
+        return
+    from modelpack_cli.telemetry.trace import tracing
+
+    with tracing(reference) as phase:
+        yield phase
+
+
 def both(first: Observer, second: Observer) -> Observer:
     """An observer that tells two."""
 
@@ -133,6 +158,7 @@ def _tell(look: Look, outcome: Outcome, log: str) -> float:
     outcome.write()
     if look.news:
         log_line(_line(look, outcome)) if log == "json" else note(_sentence(look))
+        outcome.announce(outcome.line())
     return look.delay
 
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelpack_cli.commands.stage.following import MetricsListenOption, Sight, begin, both, follow, listening
+from modelpack_cli.commands.stage.following import (
+    MetricsListenOption,
+    Sight,
+    announcer,
+    begin,
+    both,
+    follow,
+    listening,
+    traced,
+)
 from modelpack_cli.operations import Outcome, Terminated, as_pid_one, log_events, log_line
 from modelpack_cli.options import (
     ExcludeOption,
@@ -103,6 +112,12 @@ def model(
             help="The version stands there: a digest, a tag or a reference to the same repository.",
         ),
     ] = None,
+    kubernetes_event: Annotated[
+        bool, typer.Option("--kubernetes-event", help="Tell the pod's events of the outcome; needs the right to.")
+    ] = False,
+    kubernetes_condition: Annotated[
+        bool, typer.Option("--kubernetes-condition", help="Set the pod's condition modelpack.dev/Verified; likewise.")
+    ] = False,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     progress: ProgressOption = Progress.AUTO,
@@ -124,6 +139,7 @@ def model(
 
         sight = Sight(reference, digest_file, interval if following else 0.0)
         sight.check(lease, ttl)
+        outcome.announce = announcer(kubernetes_event, kubernetes_condition, trusted=not trust.insecure)
         options: dict[str, Any] = {
             "name": name,
             "include": include or (),
@@ -142,7 +158,9 @@ def model(
             outcome.metrics.begin()
             with watched(log, progress, quiet=quiet) as observe:
                 observed = access.watched(both(observe, outcome.metrics.observe))
-                return stage(wanted, to, policy=policy_of(trust), offline=offline, access=observed, **options)
+                with traced(wanted) as phase:
+                    policy = policy_of(trust)
+                    return stage(wanted, to, policy=policy, offline=offline, access=observed, phase=phase, **options)
 
         with listening(metrics_listen, outcome.metrics):
             first = begin(
@@ -212,11 +230,14 @@ def told(reference: str, termination: Path | None, metrics: Path | None, log: st
     except BaseException as error:
         if not outcome.facts or not isinstance(error, Terminated):  # to be stopped while watching is no failure
             outcome.failed(error)
+        if isinstance(error, Terminated):  # there is no time to tell the cluster, and it is no news
+            outcome.announce = lambda _: None
         raise
     finally:
         outcome.write()
         if log == "json":
             log_line(outcome.line())
+        outcome.announce(outcome.line())
 
 
 @contextmanager

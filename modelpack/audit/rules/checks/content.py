@@ -18,7 +18,7 @@ CODES = {
     "MP052": "POLYGLOT ZIP-MISMATCH ZIP-HIDDEN ARCHIVE-PATH ENCRYPTED PICKLE-TRAILING",
     "MP053": "TEMPLATE-UNSAFE TEMPLATE-SIZE TEMPLATE-BROKEN",
     "MP054": "AUTO-MAP",
-    "MP055": "KERAS-LAMBDA KERAS-MODULE KERAS-CUSTOM SAVEDMODEL-OP TORCHSCRIPT",
+    "MP055": "KERAS-LAMBDA KERAS-MODULE SAVEDMODEL-OP",
     "MP056": "PYTHON NATIVE SCRIPT",
     "MP057": "MISMATCH POINTER",
     "MP058": "ODD TEMPLATE-UNKNOWN ONNX-DOMAIN",
@@ -26,6 +26,7 @@ CODES = {
     "MP060": "SAFETENSORS GGUF ONNX TENSOR-NAME",
     "MP061": "SHARDS",
     "MP062": "ONNX-EXTERNAL ONNX-MISSING",
+    "MP063": "TORCHSCRIPT KERAS-CUSTOM",
 }
 """Which rule tells which of the scanner's codes (docs/scan.md), without their ``SCAN-``. A code that is new goes to MP058."""
 
@@ -142,8 +143,8 @@ RULES = (
         "MP055",
         "weights that are programs",
         Severity.HIGH,
-        "The weight file's format holds a program (a Lambda layer, a foreign module, operators on files, "
-        "TorchScript) that runs when the model is loaded or used.",
+        "The weight file's format holds a program (a Lambda layer, a foreign module, operators that touch files) "
+        "that runs when the model is loaded or used.",
         "Treat it as a program of its publisher: run it in a sandbox without files and network, or take weights "
         "without code.",
         _coded("MP055"),
@@ -211,5 +212,14 @@ RULES = (
         "reads some file of the user's.",
         "Do not load a model whose paths lead out; a missing file is fetched from where the model came from.",
         _coded("MP062"),
+    ),
+    ArtifactCheck(
+        "MP063",
+        "weights that bring a program for their own runtime",
+        Severity.LOW,
+        "TorchScript is a program that runs inside PyTorch, and a Keras model can name a class of somebody's "
+        "package. Neither runs commands by itself; neither is a sandbox.",
+        "Prefer weights together with code that you know: safetensors, or ONNX.",
+        _coded("MP063"),
     ),
 )

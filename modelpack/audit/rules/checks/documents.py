@@ -18,6 +18,7 @@ _LICENSES = ("XC25", "XC45")
 
 _OTHER_MANIFEST = ("XC20", "XC40", "XC60")
 _SHOWN = 10
+_MOST = 100
 
 
 def _of(artifact: Artifact, *roles: str) -> list[Document]:
@@ -78,9 +79,21 @@ def _unpinned(artifact: Artifact, _: Settings) -> Iterator[Hit]:
         return
     pinned = {_known_as(one) for one in artifact.ancestors if one.pinned}
     loose = {_known_as(one): one for one in reversed(artifact.ancestors) if _known_as(one) not in pinned}
-    for one in sorted(loose.values(), key=lambda one: (one.role, one.name)):
-        what = "data set" if one.role == "dataset" else "base model"
-        yield Hit(f"the {what} {(one.name or one.uri)[:200]} is named without a digest or commit", one.source)
+    for role, what in (("base-model", "base model"), ("dataset", "data set")):
+        for source in sorted({one.source for one in loose.values() if one.role == role}):
+            names = sorted({_name(one) for one in loose.values() if (one.role, one.source) == (role, source)})
+            yield Hit(_loosely(what, names), source, {"names": [*names[:_MOST]]})
+
+
+def _loosely(what: str, names: list[str]) -> str:
+    if len(names) == 1:
+        return f"the {what} {names[0]} is named without a digest or commit"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} {what}s are named without a digest or commit: {', '.join(names[:_SHOWN])}{more}"
+
+
+def _name(one: Ancestor) -> str:
+    return (one.name or one.uri)[:200]
 
 
 def _known_as(one: Ancestor) -> tuple[str, str]:

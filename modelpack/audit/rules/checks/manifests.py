@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from modelpack.audit.facts import Artifact, BlobProblem, BlobState, Problem, Sort, Stated
 from modelpack.audit.findings import Severity
 from modelpack.audit.rules.rule import ArtifactCheck, Hit
-from modelpack.oci.mediatypes import MODEL_MANIFEST
+from modelpack.oci import LayerType
+from modelpack.oci.mediatypes import MODEL_ARTIFACT_TYPES, MODEL_CONFIG_TYPES, MODEL_MANIFEST
 
 if TYPE_CHECKING:
     from modelpack.audit.policy import Settings
@@ -67,22 +68,26 @@ def _members(artifact: Artifact, _: Settings) -> Iterator[Hit]:
 
 
 def _legacy(artifact: Artifact, _: Settings) -> Iterator[Hit]:
-    """``artifact_type`` is what the manifest says, or the type of its configuration where it says nothing."""
+    """Docker and KitOps say only by the types of configuration and layers what it is."""
     if artifact.sort is not Sort.MODEL:
         return
     if artifact.artifact_type and artifact.artifact_type != MODEL_MANIFEST:
         yield Hit(f"the artifact is of the type {artifact.artifact_type[:100]}", "artifactType")
-    old = [layer.media_type for layer in artifact.layers if _is_old(layer.media_type)]
+    old = sorted({layer.media_type for layer in artifact.layers if not _is_current(layer.media_type)})
     if old:
-        yield Hit(f"{len(old)} layers have types like {old[0][:100]}", "layers")
+        more = f" and {len(old) - 1} more" if len(old) > 1 else ""
+        yield Hit(f"layers are of the type {old[0][:100]}{more}", "layers")
 
 
-def _is_old(media_type: str) -> bool:
-    return media_type.startswith("application/vnd.cnai.model.") or media_type.endswith((".v1.gguf", ".v1.safetensors"))
+def _is_current(media_type: str) -> bool:
+    kind = LayerType.parse(media_type)
+    return kind is not None and str(kind) == media_type
 
 
 def _silent(artifact: Artifact, _: Settings) -> Iterator[Hit]:
-    if artifact.sort is Sort.MODEL and artifact.stated == Stated() and not artifact.is_unknown("MP007"):
+    """What other tools write into theirs is not read."""
+    ours = artifact.artifact_type in MODEL_ARTIFACT_TYPES | MODEL_CONFIG_TYPES
+    if artifact.sort is Sort.MODEL and ours and artifact.stated == Stated() and not artifact.is_unknown("MP007"):
         yield Hit("the configuration says neither name, architecture, format nor anything else")
 
 
