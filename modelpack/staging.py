@@ -11,7 +11,21 @@ from modelpack.access import Access, resolve
 from modelpack.errors import InputError, ModelPackError, NotFound
 from modelpack.inspection import model_manifest, read_config
 from modelpack.oci import Digest, Kind, Reference
-from modelpack.stage import CURRENT, FILES, Arrangement, Cache, Depth, Form, Rank, Receipt, Request, Staged, target
+from modelpack.stage import (
+    CURRENT,
+    FILES,
+    Arrangement,
+    Cache,
+    Depth,
+    Form,
+    Phase,
+    Rank,
+    Receipt,
+    Request,
+    Staged,
+    target,
+    untraced,
+)
 from modelpack.stage import deliver as deliver_files
 from modelpack.stage import stage as stage_snapshot
 from modelpack.store import LayoutStore
@@ -41,12 +55,14 @@ def stage(
     rank: Rank | None = None,
     tool: str = "modelpack",
     access: Access | None = None,
+    phase: Phase = untraced,
 ) -> Staged:
     """Verify a model, find or make its snapshot in a node cache, and let ``name`` (unless that is None) lead to it.
 
     The tag is resolved once, and what satisfies the ``policy`` is what is staged. Signatures are verified at every call, hits
-    too; ``offline`` verifies those that were kept when the model was staged, and needs a digest. With a ``rank``
-    the parts of other ranks are left out. Raises as :func:`modelpack.pull`, NotFound (offline, and not there), NoSpace.
+    too; ``offline`` verifies those that were kept when the model was staged, and needs a digest. With a ``rank`` the parts of
+    other ranks are left out. ``phase`` is entered for ``resolve``, ``verify``, ``fetch`` and ``publish``. Raises as
+    :func:`modelpack.pull`, NotFound (offline, and not there), NoSpace.
     """
     access = access or Access()
     where = Reference.parse(reference)
@@ -57,15 +73,25 @@ def stage(
     if offline:
         folder.check()
     with _kept(folder, where) if offline else access.open(where) as store:
-        descriptor = store.resolve(str(where.digest)) if offline else resolve(store, where)
-        verified = verify_at(store, descriptor, where, policy, access)
-        manifest = model_manifest(store, verified.descriptor)
+        with phase("resolve"):
+            descriptor = store.resolve(str(where.digest)) if offline else resolve(store, where)
+        with phase("verify"):
+            verified = verify_at(store, descriptor, where, policy, access)
+            manifest = model_manifest(store, verified.descriptor)
         if rank:
             rank.check(entry.path for entry in contents(manifest) if entry.is_file)
         config = read_config(store, manifest)
         usable = config if len(config.diff_ids) == len(manifest.layers) else None
         return stage_snapshot(
-            folder, verified, manifest, usable, request, tool=tool, jobs=access.jobs, observe=access.observe
+            folder,
+            verified,
+            manifest,
+            usable,
+            request,
+            tool=tool,
+            jobs=access.jobs,
+            observe=access.observe,
+            phase=phase,
         )
 
 

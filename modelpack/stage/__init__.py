@@ -10,7 +10,7 @@ from modelpack.stage.offline import keep_evidence
 from modelpack.stage.preflight import Facts, admit, check_clock, memory_limit
 from modelpack.stage.ranks import Rank
 from modelpack.stage.snapshots import FILES, Arrangement, Depth, Form, Receipt
-from modelpack.stage.staging import Request, Staged, rollback, signers, stage
+from modelpack.stage.staging import Phase, Request, Staged, rollback, signers, stage, untraced
 
 __all__ = [
     "CURRENT",
@@ -27,6 +27,7 @@ __all__ = [
     "Freed",
     "Lease",
     "Look",
+    "Phase",
     "Rank",
     "Receipt",
     "Request",
@@ -50,5 +51,6 @@ __all__ = [
     "signers",
     "stage",
     "target",
+    "untraced",
     "used_bytes",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from modelpack.errors import CannotVerify, InputError, NoSpace, NotFound, Unavailable
 from modelpack.oci import Digest, Manifest, ModelConfig
@@ -45,6 +46,15 @@ from modelpack.store import Event, Observer, ignore
 from modelpack.trust import Verified
 from modelpack.unpack import EVERYTHING, Selection, contents
 from modelpack.unpack.plan import diff_ids
+
+Phase: TypeAlias = Callable[[str], AbstractContextManager[object]]
+"""Is entered for as long as a part of the work takes, by its name: for traces."""
+
+
+def untraced(_: str) -> AbstractContextManager[None]:
+    """A phase that nobody asks for."""
+    return nullcontext()
+
 
 _ATTEMPTS = 5
 _BRIEFLY = 600
@@ -107,6 +117,7 @@ def stage(
     facts: Callable[[Path], Facts] = Facts.of,
     clock: Callable[[], float] = time.time,
     locks: bool | None = None,
+    phase: Phase = untraced,
 ) -> Staged:
     """Find or make the snapshot of a verified model, and let a name lead to it.
 
@@ -118,7 +129,7 @@ def stage(
     check_clock(clock())
     if request.name is not None:
         check_name(request.name)
-    run = _Run(cache, verified, manifest, config, request, tool, jobs, observe, facts, clock, _owner())
+    run = _Run(cache, verified, manifest, config, request, tool, jobs, observe, facts, clock, _owner(), phase)
     return run.run(locks=locks)
 
 
@@ -135,6 +146,7 @@ class _Run:
     facts: Callable[[Path], Facts]
     clock: Callable[[], float]
     owner: str
+    phase: Phase
 
     @property
     def key(self) -> str:
@@ -164,10 +176,12 @@ class _Run:
 
     def _make(self, reason: str, *, shared: bool) -> Staged:
         for _ in range(_ATTEMPTS):
-            fetched = self._build(shared=shared)
+            with self.phase("fetch"):
+                fetched = self._build(shared=shared)
             self._protect()
             if not self._damage():
-                return self._use(fetched=fetched, reason=reason)
+                with self.phase("publish"):
+                    return self._use(fetched=fetched, reason=reason)
         raise Unavailable(f"{self.cache.snapshot(self.key)} is changed by others again and again", hint="run again")
 
     def _build(self, *, shared: bool) -> int:

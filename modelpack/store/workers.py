@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TypeVar
 
 from modelpack.store import hashing
@@ -48,7 +48,6 @@ def each(
     large = {number for number, item in enumerate(work) if size is None or size(item) > SMALL}
     lane = threading.Semaphore(0)
     crowd = jobs > 1 and len(large) < len(work)
-    workers = jobs * CROWD if crowd else jobs
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Result | BaseException, bool]] = queue.SimpleQueue()
     stop = threading.Event()
@@ -68,18 +67,13 @@ def each(
 
     for number in sorted(range(len(work)), key=lambda number: crowd and number in large):
         todo.put(number)
-
-    crew = _Crew(
-        _Growing(jobs, jobs if size is None else FIRST_LARGE, lane.release),
-        _Growing(min(workers, len(work)), FIRST if crowd else workers, lambda count: _start(run, count)),
-    )
+    most, first = (jobs * CROWD, FIRST) if crowd else (jobs, jobs)
+    lanes = _Growing(jobs, jobs if size is None else FIRST_LARGE, lane.release)
+    crew = _Crew(lanes, _Growing(min(most, len(work)), first, lambda count: _start(run, count)))
     results: dict[int, Result] = {}
     try:
         while len(results) < len(work):
-            try:
-                number, outcome, good = done.get(timeout=crew.look())
-            except queue.Empty:
-                continue
+            number, outcome, good = _next(done, crew)
             if not good:
                 assert isinstance(outcome, BaseException)  # noqa: S101  # what `good` says
                 raise outcome
@@ -87,6 +81,13 @@ def each(
     finally:
         stop.set()
     return [results[number] for number in range(len(work))]
+
+
+def _next(done: queue.SimpleQueue[Item], crew: _Crew) -> Item:
+    """What is done next; the crew grows while one waits for it."""
+    while True:
+        with suppress(queue.Empty):
+            return done.get(timeout=crew.look())
 
 
 class _Growing:

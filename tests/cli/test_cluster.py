@@ -160,6 +160,12 @@ def test_staging_never_fails_for_it(
     assert server.got == []
 
 
+@pytest.mark.parametrize("option", OPTIONS)
+def test_one_without_the_other(option: str, server: Server, reference: str, pushed: str, tmp_path: Path) -> None:
+    modelpack("stage", reference, "--to", tmp_path / "node", "--insecure-skip-verify", option).done()
+    assert [path for path, _ in server.got] == [EVENTS if option == OPTIONS[0] else STATUS]
+
+
 def test_outside_of_a_pod_it_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str) -> None:
     for name in ("KUBERNETES_SERVICE_HOST", "POD_NAME", "HOSTNAME"):
         monkeypatch.delenv(name, raising=False)

@@ -9,7 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from modelpack_cli.commands.stage import keeping, several
 
+from modelpack import InsecureAcceptAnything, NotFound
+from modelpack.stage import Cache
+from modelpack.staging import vouched
 from tests.cli.models import content, model
 from tests.cli.program import modelpack, start
 
@@ -113,3 +117,32 @@ def test_what_is_in_the_cache_is_read_again(signed: str, key: Path, cache: Path,
     modelpack("stage", "verify", "--to", cache).done()
     (cache / "receipts" / f"{pushed.partition(':')[2]}.json").unlink()
     assert "no valid receipt" in modelpack("stage", "verify", "--to", cache, "--key", key).err
+
+
+class Once:
+    """In place of the module ``threading``: an event that says at its first wait that it is over."""
+
+    class Event:
+        def wait(self, _: float) -> bool:
+            raise KeyboardInterrupt
+
+
+def test_loops_end(signed: str, key: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(several, "threading", Once)
+    monkeypatch.setattr(keeping, "threading", Once)
+    assert modelpack("stage", "prefetch", signed, "--to", cache, "--key", key, "--every", "9").code == 130
+    ran = modelpack("stage", "gc", "--to", cache, "--grace", "0", "--every", "9")
+    assert ran.code == 130
+    assert "0 items, 0 B freed" in ran.err
+
+
+def test_ranks_and_their_number_go_together(signed: str, key: Path, cache: Path) -> None:
+    options = ("stage", signed, "--to", cache, "--key", key)
+    modelpack(*options, "--rank", "0").failed(2, "go together")
+    modelpack(*options, "--rank", "2", "--world-size", "2").failed(2, "no rank 2 of 2")
+    modelpack(*options, "--rank", "0", "--world-size", "2").failed(2, "not cut into ranks")
+
+
+def test_nobody_vouches_without_a_receipt(cache: Path) -> None:
+    with pytest.raises(NotFound):
+        vouched(Cache(cache), "0" * 64, policy=InsecureAcceptAnything())

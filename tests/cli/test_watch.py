@@ -267,6 +267,7 @@ def test_probes(metrics: Metrics) -> None:
     with listening(":0", metrics) as place:
         place = place.replace("0.0.0.0", "127.0.0.1")
         assert get(place, "/healthz") == (200, "ok\n")
+        assert "modelpack_stage_ready 0\n" in get(place, "/metrics")[1]
         assert get(place, "/readyz")[0] == 503
         assert get(place, "/readyz", "HEAD") == (503, "")
         assert get(place, "/")[0] == 404

@@ -35,6 +35,7 @@ OWNERS = {
     "id": {"modelpack_cli"},
     "jinja2": {"scan"},
     "jsonschema": {"oci"},
+    "opentelemetry": {"modelpack_cli"},
     "oras": {"store"},
     "referencing": {"oci"},
     "requests": {"store"},

@@ -15,7 +15,9 @@ from modelpack import Access, HttpOptions, PrivateKey
 from tests.deploy.engine import DEPLOY, ROOT, Engine
 from tests.real.registries import Registry
 
-IMAGE = "localhost/modelpack:tested"
+IMAGE = f"localhost/modelpack:tested-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+"""One for each checkout: they may share a storage."""
+
 ACCESS = Access(HttpOptions(plain_http=True))
 LOADER = ("numpy==2.2.6", "safetensors==0.5.3")
 PROGRAM = Path(__file__).parent / "load.py"

@@ -70,10 +70,10 @@ def test_sigterm_ends_process_one_and_the_next_goes_on(
     (node / "message").touch()
     os.chown(node / "message", USER, USER)
     told = ("--volume", f"{node}/message:/dev/termination-log")
-    slow = ("stage", through(relay, minilm), *STAGE, "--limit-rate", "20M")
+    slow = ("stage", through(relay, minilm), *STAGE, "--limit-rate", "40M")
     with engine.start("run", "--name", container, *HARDENED, *volume(node), *told, image, *slow) as process:
         try:
-            wait_until(lambda: relay.received > 20 << 20)
+            wait_until(lambda: relay.received > 60 << 20, 60)
             pid = engine.podman("inspect", "--format", "{{.State.Pid}}", container).stdout.strip()
             status = Path(f"/proc/{pid}/status").read_text()
             assert "\nNSpid:\t" in status
@@ -91,7 +91,8 @@ def test_sigterm_ends_process_one_and_the_next_goes_on(
     done = measured(engine, image, node, "stage", through(relay, minilm), *STAGE)
     found = json.loads(done.out)
     assert (done.code, found["hit"]) == (0, False)
-    assert relay.received < found["bytes"] * 1.1  # both together
+    # Both together; what was in the buffers of several connections is lost. From the beginning it would be 1.6 times as much.
+    assert relay.received < found["bytes"] * 1.3
 
 
 def test_little_memory_is_enough(

@@ -22,11 +22,11 @@ from tests.stage.test_registry import publish
 from tests.stage.victims import End, Task, Victims
 
 KILLS = int(os.environ.get("MODELPACK_KILLS", "50"))
-SIZE = 1 << 20
+SMALL, LARGE = 1 << 20, 4 << 20
 """Bytes of each of a version's two large files, one of which all versions have."""
 
-LOST = 256 << 10
-"""Bytes that a kill may cost: what was on its way and in buffers, and what is asked again (manifests, signatures)."""
+LOST = 768 << 10
+"""Bytes that a kill may cost: what was in the buffers of two connections, and what is asked again (manifests, signatures)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,14 @@ class Scene:
 
 
 @pytest.fixture(name="scene")
-def _scene(own_registry: Registry, tmp_path: Path) -> Iterator[Scene]:
+def _scene(own_registry: Registry, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     signer = PrivateKey.generate("ecdsa-p256")
     key = tmp_path / "signer.pub"
     key.write_bytes(signer.public_key.pem)
     name = own_registry.repository().partition("/")[2]
     where = f"{own_registry.host}/{name}"
-    versions = tuple(publish(tmp_path / "m", f"{where}:v{n}", signer, n, SIZE) for n in (1, 2, 3))
+    size: int = getattr(request, "param", SMALL)
+    versions = tuple(publish(tmp_path / "m", f"{where}:v{n}", signer, n, size) for n in (1, 2, 3))
     with Relay(own_registry.host) as relay:
         yield Scene(relay, name, key, tmp_path / "cache", versions)
 
@@ -78,6 +79,7 @@ def killed_somewhere(victims: Victims, task: Task, chance: random.Random, change
     return victims.run(replace(task, after=0.001 + chance.expovariate(1 / seconds)))
 
 
+@pytest.mark.parametrize("scene", [LARGE], indirect=True)
 def test_staging_killed_again_and_again_fetches_little_twice(
     scene: Scene, victims: Victims, record_property: Callable[[str, object], None]
 ) -> None:
@@ -87,14 +89,14 @@ def test_staging_killed_again_and_again_fetches_little_twice(
     while kills < KILLS:
         rounds += 1
         for version in (1, 2, 3):
-            task = replace(scene.stage(version), rate=SIZE * 8)
+            task = replace(scene.stage(version), rate=LARGE * 8)
             while (end := killed_somewhere(victims, task, chance, 20, 0.1)).killed:
                 kills += 1
                 scene.check()
             assert end.status == 0
             assert content(scene.cache / "current") == scene.versions[version - 1]
         shutil.rmtree(scene.cache)
-    again = scene.relay.received - begun - 4 * SIZE * rounds
+    again = scene.relay.received - begun - 4 * LARGE * rounds
     record_property("kills", kills)
     record_property("bytes fetched again", again)
     assert again < (kills + 3 * rounds) * LOST

@@ -94,6 +94,12 @@ def test_another_protocol(text: str) -> None:
         answer(text)
 
 
+@pytest.mark.parametrize("text", ["HTTP/1.1 200 OK\n", "HTTP/1.1 200 OK\nA: b\n", "HTTP/1.1 200 OK\nA: b\nContent-Le"])
+def test_a_head_that_is_cut(text: str) -> None:
+    with pytest.raises(http.client.RemoteDisconnected, match="in the middle of the headers"):
+        answer(text)
+
+
 def test_origins_are_told_apart_by_what_stands_before_the_path() -> None:
     assert Origin.of("http://a.example/v2/x") == Origin.of("http://a.example/v2/y") == Origin("http", "a.example", 80)
     assert Origin.of("https://a.example:444/") == Origin("https", "a.example", 444)

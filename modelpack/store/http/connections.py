@@ -166,7 +166,7 @@ class Head(dict[str, str]):
             line = stream.readline(MAX_HEADER + 1)
             if len(line) > MAX_HEADER:
                 raise http.client.LineTooLong("header line")
-            if line in (b"\r\n", b"\n", b""):
+            if line in (b"\r\n", b"\n") or not line.endswith(b"\n"):  # the end, be it that of the connection
                 return head
             name = head.add(line.decode("latin-1"), name)
         raise http.client.HTTPException("too many headers")

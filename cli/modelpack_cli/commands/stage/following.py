@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modelpack_cli import environment
 from modelpack_cli.operations import Outcome, log_line
 from modelpack_cli.output import note, size
 
 if TYPE_CHECKING:
     from modelpack import ModelPackError
-    from modelpack.stage import Look, Staged
+    from modelpack.stage import Look, Phase, Staged
     from modelpack.store import Event, Observer
     from modelpack_cli.telemetry.metrics import Metrics
 
@@ -121,6 +122,20 @@ def announcer(event: bool, condition: bool, *, trusted: bool) -> Callable[[dict[
     from modelpack_cli.telemetry.cluster import announcer as announcing
 
     return announcing(event=event, condition=condition, trusted=trusted)
+
+
+@contextmanager
+def traced(reference: str) -> Iterator[Phase]:
+    """Parts of the work as spans, where the environment says who collects them. Raises InputError (a part is not installed)."""
+    if not environment.variable("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from modelpack.stage import untraced
+
+        yield untraced
+        return
+    from modelpack_cli.telemetry.trace import tracing
+
+    with tracing(reference) as phase:
+        yield phase
 
 
 def both(first: Observer, second: Observer) -> Observer:

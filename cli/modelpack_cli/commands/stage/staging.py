@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelpack_cli.commands.stage.following import MetricsListenOption, Sight, announcer, begin, both, follow, listening
+from modelpack_cli.commands.stage.following import (
+    MetricsListenOption,
+    Sight,
+    announcer,
+    begin,
+    both,
+    follow,
+    listening,
+    traced,
+)
 from modelpack_cli.operations import Outcome, Terminated, as_pid_one, log_events, log_line
 from modelpack_cli.options import (
     ExcludeOption,
@@ -149,7 +158,9 @@ def model(
             outcome.metrics.begin()
             with watched(log, progress, quiet=quiet) as observe:
                 observed = access.watched(both(observe, outcome.metrics.observe))
-                return stage(wanted, to, policy=policy_of(trust), offline=offline, access=observed, **options)
+                with traced(wanted) as phase:
+                    policy = policy_of(trust)
+                    return stage(wanted, to, policy=policy, offline=offline, access=observed, phase=phase, **options)
 
         with listening(metrics_listen, outcome.metrics):
             first = begin(
