@@ -231,9 +231,10 @@ class Audit:
         if record is None:
             return item
         members = self._state.members(item.place, item.descriptor.digest)
-        finished = record.fresh_run == self._state.run
+        same_trust = record.fingerprint.endswith(f" {examiner.trust}")
+        finished = same_trust and record.fresh_run == self._state.run
         old = self._now - record.judged > self.options.fresh.total_seconds()
-        if finished or not (old or not record.fingerprint.endswith(f" {examiner.trust}")):
+        if finished or (same_trust and not old):
             return replace(item, record=record, members=tuple(members), finished=finished)
         stale = (self._state.artifact(item.place, digest) for digest in (item.descriptor.digest, *members))
         return replace(item, record=record, members=tuple(members), stale=tuple(one for one in stale if one))

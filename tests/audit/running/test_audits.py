@@ -316,3 +316,13 @@ def test_a_repository_with_many_tags(faulty: FaultyRegistry) -> None:
             store.tag(one.descriptor, f"v{number:02}")
     _, results = run(f"{faulty.host}/ml/r0")
     assert (results.summary.tags, results.summary.artifacts) == (40, {"model": 1})
+
+
+def test_an_audit_that_is_gone_on_with_under_other_trust_judges_again(faulty: FaultyRegistry, tmp_path: Path) -> None:
+    fill(faulty, 3, 1)
+    for number in range(3):
+        modelpack.sign(f"{faulty.host}/ml/r{number}:v0", key(), formats=["bundle"], access=QUICK)
+    with audit(faulty.host, tmp_path / "state", jobs=1, trust=TRUST) as running:
+        next(iter(running))
+    found, _ = run(faulty.host, tmp_path / "state", trust=SignedBy(KeyIdentity(key("other").public_key, "other")))
+    assert len(said(found, "MP011")) == 3
