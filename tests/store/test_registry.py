@@ -12,6 +12,7 @@ from modelpack.errors import (
     DocumentError,
     InvalidDigest,
     NotFound,
+    RegistryError,
     SizeMismatch,
     UnsupportedFormat,
 )
@@ -42,6 +43,24 @@ def test_a_model_by_tag_and_by_digest(faulty: FaultyRegistry) -> None:
         assert faulty.count("GET", "/manifests/") == 2  # what resolving read is not read again
         assert store.exists(manifest.descriptor)
         assert store.exists(manifest.config)
+
+
+@pytest.mark.parametrize(
+    ("code", "times", "puts"), [("DIGEST_INVALID", 2, 3), ("DIGEST_INVALID", None, 4), ("DENIED", 1, 1)]
+)
+def test_a_registry_that_finds_fault_while_others_write(
+    faulty: FaultyRegistry, code: str, times: int | None, puts: int
+) -> None:
+    manifest = Manifest.build(artifact_type="", config=stored(faulty, b"{}"), layers=())
+    with connect(faulty) as store:
+        body = json.dumps({"errors": [{"code": code, "message": "?"}]}).encode()
+        faulty.on("PUT", "/manifests/", effects.reply(400, body), times=times)
+        if puts == 3:
+            store.push(manifest.descriptor, BytesSource(manifest.raw))
+        else:
+            with pytest.raises(RegistryError, match=code):
+                store.push(manifest.descriptor, BytesSource(manifest.raw))
+        assert faulty.count("PUT", "/manifests/") == puts
 
 
 def test_docker_hub_has_another_host_for_its_api() -> None:

@@ -79,8 +79,8 @@ def verdict(layer: Descriptor, raw: bytes, form: SignatureFormat) -> Status:
 
 @pytest.mark.parametrize("form", [BUNDLE, OMS])
 def test_no_altered_bundle_is_accepted_that_says_something_else(form: SignatureFormat) -> None:
-    """Around the signed bytes JSON leaves some freedom (white space, the hint, a keyid). What verifies must hold the same payload
-    and signature, and so the same meaning; a change in either never does.
+    """Around the signed bytes JSON leaves some freedom (white space, the hint, a keyid, base64's other alphabet). What verifies
+    must hold the same payload and signature, and so the same meaning; a change in either never does.
     """
     layer, raw = layer_of(form)
     good = Bundle.parse(raw).envelope
@@ -88,7 +88,13 @@ def test_no_altered_bundle_is_accepted_that_says_something_else(form: SignatureF
     accepted = [one for one in changes(raw, 3000, seed=1) if verdict(layer, one, form) is Status.VERIFIED]
     assert all(Bundle.parse(one).envelope == good for one in accepted)
     inside = raw.index(b'"dsseEnvelope"')
-    assert not [one for one in accepted if one[:inside] == raw[:inside] and b"".join(one.split()) != raw]
+    plain = bytes.maketrans(b"-_", b"+/")
+    same = raw[inside:].translate(plain)
+    assert not [
+        one
+        for one in accepted
+        if one[:inside] == raw[:inside] and b"".join(one[inside:].split()).translate(plain) != same
+    ]
 
 
 def test_no_altered_payload_is_accepted() -> None:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Self
 from urllib.parse import quote
 
-from modelpack.errors import DigestMismatch, InvalidDigest, NotFound, UnsupportedFormat
+from modelpack.errors import DigestMismatch, InvalidDigest, NotFound, RegistryError, UnsupportedFormat
 from modelpack.oci import Descriptor, Digest, is_document, parse_document
 from modelpack.oci.mediatypes import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from modelpack.store.base import Change, Store
@@ -24,6 +24,8 @@ from modelpack.store.sources import BytesSource, HashingSource, Source, Stream, 
 _ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 _KEPT_DOCUMENTS = 16
 _SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)
+_SETTLING = 4
+"""Attempts to put a document while other writers make the registry find fault with it."""
 
 
 class RegistryStore(Store):
@@ -147,11 +149,25 @@ class RegistryStore(Store):
             BytesSource(raw),
             frozenset({200, 201, 202}),
         )
-        response = self.registry.client.send(request)
+        response = self._settled(request, name)
         response.drain()
         if not _agrees(response, raw):
             raise DigestMismatch(f"{self.registry.host} stored something else than the {descriptor.digest} it was sent")
         self._keep(descriptor.digest, raw)
+
+    def _settled(self, request: Request, name: str) -> Response:
+        """Send a document. distribution 2.8 finds a wrong digest also while another writer links a blob that both name: the link
+        is empty for a moment. Ours was checked, so it is asked again.
+        """
+        client = self.registry.client
+        for attempt in range(1, min(client.retries, _SETTLING)):
+            try:
+                return client.send(request)
+            except RegistryError as error:
+                if error.code != "DIGEST_INVALID":
+                    raise
+                client.pause(attempt, name, str(error))
+        return client.send(request)
 
     def close(self) -> None:
         """Close idle connections of the registry, and keep none until the store is entered again."""
