@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from modelpack.errors import DocumentError, NotFound, UnsupportedFormat
+from modelpack.errors import DocumentError, NotFound, RegistryError, UnsupportedFormat
 from modelpack.oci import Descriptor, Digest, Index, Manifest
 from modelpack.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
 from modelpack.store import BytesSource, RegistryStore
@@ -294,3 +295,18 @@ def test_the_repository_is_not_there(registry: FaultyRegistry) -> None:
         assert store.referrers(Descriptor.of(OCI_MANIFEST, b"x")) == ()
         with pytest.raises(NotFound):
             store.resolve("v1")
+
+
+@pytest.mark.parametrize(("code", "raises"), [("DIGEST_INVALID", False), ("DENIED", True)])
+def test_fault_found_while_others_write(code: str, raises: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelpack.store.registry.referrers._SETTLE", 0.01)
+    with FaultyRegistry(Features(referrers=False)) as registry, connect(registry) as store:
+        subject = push_model(store).descriptor
+        body = f'{{"errors":[{{"code":"{code}","message":"?"}}]}}'.encode()
+        registry.on("PUT", "/manifests/sha256-", effects.reply(400, body))
+        signature = Manifest.build(
+            artifact_type="x/y", config=store.push_bytes("x/y", b"{}"), layers=(), subject=subject.plain()
+        )
+        with pytest.raises(RegistryError, match=code) if raises else nullcontext():
+            store.push(signature.descriptor, BytesSource(signature.raw))
+        assert len(store.referrers(subject)) == (0 if raises else 1)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from modelpack.errors import ContentError, DocumentError, NotFound, Unavailable
+from modelpack.errors import ContentError, DocumentError, NotFound, RegistryError, Unavailable
 from modelpack.oci import Descriptor, Index, Manifest, is_document
 from modelpack.oci.mediatypes import OCI_EMPTY, OCI_INDEX
 from modelpack.store.base import Change
@@ -97,7 +97,11 @@ def rewrite(store: RegistryStore, tag: str, change: Change) -> None:
             changed = change(known)
             if known is not None and known.descriptor.digest == changed.descriptor.digest:
                 return
-            store.put_document(changed.descriptor, BytesSource(changed.raw), tag)
+            try:
+                store.put_document(changed.descriptor, BytesSource(changed.raw), tag)
+            except RegistryError as error:
+                if error.code != "DIGEST_INVALID":  # distribution 2.8 says so while others write, too: look again
+                    raise
             # Jitter, so that two writers that met once do not meet again.
             time.sleep((time.monotonic() - begun) * random.uniform(3, 6) + _SETTLE * random.uniform(0.5, 1.5))  # noqa: S311
     raise Unavailable(f"other writers keep replacing {tag} in {store.repository}")

@@ -149,18 +149,18 @@ class RegistryStore(Store):
             BytesSource(raw),
             frozenset({200, 201, 202}),
         )
-        response = self._settled(request, name)
+        response = self._settled(request, name, descriptor.digest)
         response.drain()
         if not _agrees(response, raw):
             raise DigestMismatch(f"{self.registry.host} stored something else than the {descriptor.digest} it was sent")
         self._keep(descriptor.digest, raw)
 
-    def _settled(self, request: Request, name: str) -> Response:
+    def _settled(self, request: Request, name: str, digest: Digest) -> Response:
         """Send a document. distribution 2.8 finds a wrong digest also while another writer links a blob that both name: the link
-        is empty for a moment. Ours was checked, so it is asked again.
+        is empty for a moment. Ours was checked, so it is asked again; not under a tag, where it would come too late.
         """
         client = self.registry.client
-        for attempt in range(1, min(client.retries, _SETTLING)):
+        for attempt in range(1, min(client.retries, _SETTLING) if name == str(digest) else 1):
             try:
                 return client.send(request)
             except RegistryError as error:
