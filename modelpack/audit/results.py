@@ -101,8 +101,7 @@ class Results:
     """One audit. ``findings`` may be gone through several times, in the order in which they were made: of artifacts, repository
     by repository, then of all together. ``complete`` says that it came to its end and that nothing remained unchecked.
 
-    ``rules`` are those that were asked, by id, and :data:`modelpack.audit.engine.UNCHECKABLE`. ``estate.artifacts()`` are the
-    artifacts.
+    ``rules`` are those that were asked; ``estate.artifacts()`` are the artifacts.
     """
 
     started: datetime

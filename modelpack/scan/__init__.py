@@ -1,7 +1,7 @@
 """What is unsafe in model files, told without loading, unpickling or rendering anything."""
 
 from modelpack.scan.content import scan_file
-from modelpack.scan.findings import CODES, Code, Finding, Severity
+from modelpack.scan.findings import CODES, Code, Finding, Severity, printable
 from modelpack.scan.folder import scan_files, scan_folder
 from modelpack.scan.looking import Limits
 from modelpack.scan.report import Report, Scanned
@@ -14,6 +14,7 @@ __all__ = [
     "Report",
     "Scanned",
     "Severity",
+    "printable",
     "scan_file",
     "scan_files",
     "scan_folder",

@@ -61,11 +61,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
 
 def finding(code: str, path: str, place: str, message: str) -> Finding:
     """A finding with the severity of its code. Text from files is cut and made printable."""
-    return Finding(code, CODES[code].severity, _plain(path, 500), _plain(place, 300), _plain(message, 300))
+    return Finding(code, CODES[code].severity, printable(path, 500), printable(place, 300), printable(message, 300))
 
 
-def _plain(text: str, limit: int) -> str:
-    """What cannot be printed, or cannot be UTF-8, is escaped: reports are signed and shown on terminals."""
+def printable(text: str, limit: int) -> str:
+    """Text of strangers, cut. What cannot be printed, or is no UTF-8, is escaped: reports are signed and shown on terminals."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     if cut.isprintable():
         return cut

@@ -8,13 +8,12 @@ from datetime import datetime
 
 from modelpack.attest import Inventory, crosscheck
 from modelpack.audit.collecting import content, documents, layers, scanning, signatures
-from modelpack.audit.collecting.watching import Watched
+from modelpack.audit.collecting.watching import Watched, is_there
 from modelpack.audit.facts import Ancestor, Artifact, BlobProblem, BlobState, Layer, Problem, Sort, Unchecked
 from modelpack.audit.findings import Subject
 from modelpack.errors import ContentError, DocumentError, ModelPackError, NotFound, StoreError
 from modelpack.oci import (
     Descriptor,
-    Digest,
     Index,
     LayerType,
     Manifest,
@@ -90,18 +89,11 @@ def _attachment(store: Watched, document: Manifest | Index, known: Artifact) -> 
     found = layers.layers(document) if isinstance(document, Manifest) else ()
     assert known.refers_to is not None  # noqa: S101  # the caller looked
     try:
-        orphan = not _is_there(store, known.refers_to)
+        orphan = not is_there(store.inner, known.refers_to)
     except ModelPackError as error:
         missing = Unchecked("what it is attached to", str(error)[:_SHOWN], ("MP102",), passing=True)
         return replace(known, sort=Sort.ATTACHMENT, layers=found, unchecked=(missing,))
     return replace(known, sort=Sort.ATTACHMENT, layers=found, orphan=orphan)
-
-
-def _is_there(store: Watched, digest: Digest) -> bool:
-    try:
-        return store.look_up(str(digest))
-    except NotFound:
-        return False
 
 
 def _index(store: Watched, document: Index, known: Artifact, how: Collecting) -> Artifact:

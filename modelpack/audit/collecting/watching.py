@@ -21,6 +21,7 @@ from modelpack.store import (
     VerifiedSource,
     attachments,
 )
+from modelpack.store.registry.referrers import fallback_tag
 
 SMALL = 1 << 20
 """Bytes of what is kept after it was read, so that whoever reads it next need not ask again."""
@@ -70,14 +71,6 @@ class Watched(Store):
                 raise NotFound(f"there is no tag {name}")
             return self._tags[name]
         return self.inner.resolve(name)
-
-    def look_up(self, name: str) -> bool:
-        """Whether a manifest is there, without reading it where that can be avoided."""
-        if isinstance(self.inner, RegistryStore):
-            self.inner.look_up(name)
-        else:
-            self.inner.resolve(name)
-        return True
 
     def count_attached(self, subject: Descriptor) -> int:
         """How many manifests are attached."""
@@ -130,7 +123,7 @@ class Watched(Store):
 
     def _fallback(self, subject: Descriptor) -> tuple[Descriptor, ...]:
         """The list that clients keep under a tag where the registry keeps none."""
-        tag = f"{subject.digest.algorithm}-{subject.digest.hex[:64]}"
+        tag = fallback_tag(subject)
         if self._tags is None or tag not in self._tags:
             return ()
         document = self.document(self._tags[tag])
@@ -155,6 +148,18 @@ class Watched(Store):
         self._kept += len(data)
         while self._kept > KEPT and len(self._small) > 1:
             self._kept -= len(self._small.popitem(last=False)[1])
+
+
+def is_there(store: Store, digest: Digest) -> bool:
+    """Whether a manifest is there, without reading it where that can be avoided. Raises the store's errors."""
+    try:
+        if isinstance(store, RegistryStore):
+            store.look_up(str(digest))
+        else:
+            store.resolve(str(digest))
+    except NotFound:
+        return False
+    return True
 
 
 def lists_referrers(store: Store, subject: Descriptor) -> tuple[Descriptor, ...] | None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from modelpack.audit.collecting import Collecting, Watched, collect, judge_again, lists_referrers
+from modelpack.audit.collecting import Collecting, Watched, collect, is_there, judge_again, lists_referrers
 from modelpack.audit.facts import Artifact, Sort
 from modelpack.audit.running.survey import Apis
 from modelpack.audit.state import Record
@@ -80,7 +80,7 @@ class Examiner:
     def _examine(self, item: Item) -> Examined:
         if item.finished:
             return Examined(item)
-        if not item.reached and not self._is_there(item):
+        if not item.reached and not is_there(item.store, item.descriptor.digest):
             return Examined(item, gone=True)
         api = self._api(item)
         members = tuple(one for one in item.members if one not in item.direct)
@@ -97,16 +97,6 @@ class Examiner:
         if same and (found := self._judged(store, item)):
             return Examined(item, found, fingerprint)
         return self._collected(store, item, referrers, api=api)
-
-    def _is_there(self, item: Item) -> bool:
-        try:
-            if isinstance(item.store, RegistryStore):
-                item.store.look_up(str(item.descriptor.digest))
-            else:
-                item.store.resolve(str(item.descriptor.digest))
-        except NotFound:
-            return False
-        return True
 
     def _api(self, item: Item) -> bool:
         """Whether the registry lists referrers; layouts do."""

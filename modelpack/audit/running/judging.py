@@ -11,6 +11,7 @@ from modelpack.audit.facts import Artifact, Estate
 from modelpack.audit.findings import Finding, Severity, Subject
 from modelpack.audit.policy import AuditPolicy, Settings, judge
 from modelpack.audit.rules import EstateRule, Hit, Rule
+from modelpack.scan import printable
 
 UNREAD = "MP009"
 """The rule whose findings say that something could not be checked."""
@@ -60,7 +61,7 @@ class Judge:
             UNREAD,
             known.severity if known else Severity.MEDIUM,
             subject,
-            _line(f"{sentence}: {said}"),
+            printable(f"{sentence}: {said}", _SHOWN),
             remedy=known.remedy if known else _REMEDY,
             unchecked=True,
             data={"error": type(error).__name__},
@@ -106,17 +107,9 @@ def _finding(rule: Rule, hit: Hit, subject: Subject) -> Finding:
         rule.id,
         rule.severity,
         hit.subject or subject,
-        _line(hit.message),
-        _line(hit.place),
+        printable(hit.message, _SHOWN),
+        printable(hit.place, _SHOWN),
         rule.remedy,
         unchecked=hit.unchecked,
         data=hit.data,
     )
-
-
-def _line(text: str) -> str:
-    """One line that can be printed and stored: what artifacts say of themselves stands in it."""
-    cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
