@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from modelpack_cli import environment
 from modelpack_cli.operations import Outcome, log_line
@@ -21,15 +19,6 @@ if TYPE_CHECKING:
     from modelpack.stage import Look, Phase, Staged
     from modelpack.store import Event, Observer
     from modelpack_cli.telemetry.metrics import Metrics
-
-MetricsListenOption = Annotated[
-    str | None,
-    typer.Option(
-        "--metrics-listen",
-        metavar="HOST:PORT",
-        help="Answer /metrics, /healthz and /readyz (ready once staged) while running; :9090 is on all addresses.",
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)

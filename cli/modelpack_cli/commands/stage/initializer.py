@@ -10,6 +10,7 @@ import typer
 
 from modelpack_cli import environment
 from modelpack_cli.commands.stage.following import both
+from modelpack_cli.commands.stage.options import LogOption, TerminationLogOption
 from modelpack_cli.commands.stage.staging import policy_of, told, watched
 from modelpack_cli.operations import as_pid_one
 from modelpack_cli.output import path
@@ -40,12 +41,8 @@ def initialize(
         list[str] | None,
         typer.Argument(metavar="[URI FOLDER]...", help="modelpack://registry.example/ml/minilm:v1 /mnt/models"),
     ] = None,
-    log: Annotated[
-        str, typer.Option("--log", metavar="FORM", help="text, or json: one object a line on stderr.")
-    ] = "json",
-    termination_log: Annotated[
-        Path | None, typer.Option("--termination-log", metavar="PATH", help="Where the outcome goes.")
-    ] = None,
+    log: LogOption = "json",
+    termination_log: TerminationLogOption = None,
 ) -> None:
     """Put verified models directly under folders, as KServe's storage initializer does; /mnt/models may be a mount point.
 

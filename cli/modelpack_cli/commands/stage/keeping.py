@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelpack_cli.commands.stage.staging import CacheOption, NameOption
+from modelpack_cli.commands.stage.options import CacheOption, NameOption
 from modelpack_cli.operations import as_pid_one
 from modelpack_cli.options import FormatOption, QuietOption
 from modelpack_cli.output import Format, as_json, counted, flush, note, path, result, size, table

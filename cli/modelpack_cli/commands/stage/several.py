@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelpack_cli.commands.stage.following import MetricsListenOption, both, listening
+from modelpack_cli.commands.stage.following import both, listening
 from modelpack_cli.commands.stage.keeping import bytes_of
-from modelpack_cli.commands.stage.staging import CacheOption, policy_of, told, watched
+from modelpack_cli.commands.stage.options import (
+    CacheOption,
+    LogOption,
+    MetricsFileOption,
+    MetricsListenOption,
+    TerminationLogOption,
+)
+from modelpack_cli.commands.stage.staging import policy_of, told, watched
 from modelpack_cli.operations import Outcome, as_pid_one, log_line
 from modelpack_cli.options import ExcludeOption, FormatOption, IncludeOption, KindOption, QuietOption
 from modelpack_cli.output import Format, as_json, counted, flush, note, size, table
@@ -39,15 +46,9 @@ def prefetch(
     every: Annotated[
         float | None, typer.Option("--every", metavar="SECONDS", min=1, help="Again and again, until SIGTERM.")
     ] = None,
-    log: Annotated[
-        str, typer.Option("--log", metavar="FORM", help="text, or json: one object a line on stderr.")
-    ] = "text",
-    termination_log: Annotated[
-        Path | None, typer.Option("--termination-log", metavar="PATH", help="Where the outcome goes.")
-    ] = None,
-    metrics_file: Annotated[
-        Path | None, typer.Option("--metrics-file", metavar="PATH", help="Prometheus text, for a textfile collector.")
-    ] = None,
+    log: LogOption = "text",
+    termination_log: TerminationLogOption = None,
+    metrics_file: MetricsFileOption = None,
     metrics_listen: MetricsListenOption = None,
     output: FormatOption = Format.TABLE,
     quiet: QuietOption = False,

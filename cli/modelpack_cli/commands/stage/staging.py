@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from modelpack_cli.commands.stage.following import (
-    MetricsListenOption,
     Sight,
     announcer,
     begin,
@@ -19,6 +18,14 @@ from modelpack_cli.commands.stage.following import (
     follow,
     listening,
     traced,
+)
+from modelpack_cli.commands.stage.options import (
+    CacheOption,
+    LogOption,
+    MetricsFileOption,
+    MetricsListenOption,
+    NameOption,
+    TerminationLogOption,
 )
 from modelpack_cli.operations import Outcome, Terminated, as_pid_one, log_events, log_line
 from modelpack_cli.options import (
@@ -41,8 +48,6 @@ if TYPE_CHECKING:
     from modelpack.trust import Policy
 
 TERMINATION = Path("/dev/termination-log")
-CacheOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="The node cache, one volume.")]
-NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="The link in DIR that leads to it.")]
 _LOGS = ("text", "json")
 
 
@@ -85,18 +90,9 @@ def model(
     ] = "",
     ttl: Annotated[int, typer.Option("--ttl", metavar="SECONDS", min=1, help="How long a lease lasts.")] = 3600,
     pin: Annotated[bool, typer.Option("--pin", help="Keep it until it is unpinned.")] = False,
-    log: Annotated[
-        str, typer.Option("--log", metavar="FORM", help="text, or json: one object a line on stderr.")
-    ] = "text",
-    termination_log: Annotated[
-        Path | None,
-        typer.Option(
-            "--termination-log", metavar="PATH", help="Where the outcome goes; /dev/termination-log if that is there."
-        ),
-    ] = None,
-    metrics_file: Annotated[
-        Path | None, typer.Option("--metrics-file", metavar="PATH", help="Prometheus text, for a textfile collector.")
-    ] = None,
+    log: LogOption = "text",
+    termination_log: TerminationLogOption = None,
+    metrics_file: MetricsFileOption = None,
     metrics_listen: MetricsListenOption = None,
     following: Annotated[
         bool, typer.Option("--watch", help="Go on: look every --interval seconds, and swap to what is accepted.")
