@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,3 +100,10 @@ def group_seconds(groups: list[int]) -> float:
         if int(fields[2]) in groups:
             ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICK
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -55,9 +55,32 @@ class _Row:
         return self.user + self.system
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Runs that may be compared: ``direction`` of what ``shape`` (``text`` for people) over a ``line`` to a ``server``."""
+
+    line: str
+    direction: str
+    shape: str
+    text: str
+    server: str
+    runs: list[dict[str, Any]]
+    rows: list[_Row]
+
+
 def render(result: dict[str, Any]) -> str:
     """Tables and what they mean."""
     parts = [_head(result), _damage(result["damaged"])]
+    for table in tables(result):
+        where = _LINES[table.line].format(**result["settings"])
+        title = f"### {table.direction.capitalize()} {table.text}, {where}, {SERVERS[table.server]}"
+        parts.append(f"{title}\n\n{_table(table.rows, table.direction, result['machine']['cores'], table.line)}")
+        parts += [f"{run['tool']} failed: {run['failed']}" for run in table.runs if run["failed"]]
+    return "\n\n".join(parts)
+
+
+def tables(result: dict[str, Any]) -> Iterator[Table]:
+    """What belongs together, in the order in which it was measured."""
     verdicts = {verdict["tool"]: bool(verdict["noticed"]) for verdict in result["damaged"] if verdict["works"]}
     keys = dict.fromkeys((r["line"], r["direction"], r["shape"], r["text"], r["server"]) for r in result["runs"])
     for line, direction, shape, text, server in keys:
@@ -67,11 +90,7 @@ def render(result: dict[str, Any]) -> str:
             if (run["line"], run["direction"], run["shape"], run["server"]) == (line, direction, shape, server)
         ]
         rows = [row for tool in result["tools"] if (row := measured(tool, direction, runs, verdicts))]
-        where = _LINES[line].format(**result["settings"])
-        title = f"### {direction.capitalize()} {text}, {where}, {SERVERS[server]}"
-        parts.append(f"{title}\n\n{_table(rows, direction, result['machine']['cores'], line)}")
-        parts += [f"{run['tool']} failed: {run['failed']}" for run in runs if run["failed"]]
-    return "\n\n".join(parts)
+        yield Table(line, direction, shape, text, server, runs, rows)
 
 
 def _head(result: dict[str, Any]) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import modelpack
+from bench.measure import timed
 from modelpack.oci import Descriptor, Digest, Manifest
 from modelpack.oci.mediatypes import FILEPATH, MODEL_CONFIG, MODEL_MANIFEST
 from modelpack.store import BytesSource, LayoutStore
@@ -42,8 +41,8 @@ def main() -> None:
             for repeat in range(REPEATS):
                 tag = f"oci:{folder}:m{count}-{size}-{repeat}"
                 _model(store, count, size, f"m{count}-{size}-{repeat}")
-                signing.append(_time(lambda tag=tag: modelpack.sign(tag, key)))  # type: ignore[misc]  # bound at once
-                verifying.append(_time(lambda tag=tag: modelpack.verify(tag, policy=policy)))  # type: ignore[misc]
+                signing.append(timed(lambda tag=tag: modelpack.sign(tag, key)))  # type: ignore[misc]  # bound at once
+                verifying.append(timed(lambda tag=tag: modelpack.verify(tag, policy=policy)))  # type: ignore[misc]
         results[name] = {"sign": median(signing), "verify": median(verifying), "layers": count}
         print(f"{name:<22} {median(signing) * 1000:7.1f} ms {median(verifying) * 1000:7.1f} ms")
     machine = {"python": platform.python_version(), "machine": platform.machine()}
@@ -62,12 +61,6 @@ def _model(store: LayoutStore, count: int, size: int, name: str) -> None:
     manifest = Manifest.build(artifact_type=MODEL_MANIFEST, config=config, layers=layers)
     store.push(manifest.descriptor, BytesSource(manifest.raw))
     store.tag(manifest.descriptor, name)
-
-
-def _time(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    call()
-    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":

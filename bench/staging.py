@@ -15,14 +15,13 @@ import json
 import os
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import modelpack
 from bench.machine import describe
+from bench.measure import timed
 from modelpack import LayoutStore, PrivateKey
 from modelpack.serve import Server
 from modelpack.stage import Cache
@@ -83,7 +82,7 @@ def _hit(engine: Engine, work: Path, key: PrivateKey) -> dict[str, float]:
 def _around(engine: Engine) -> float:
     """The median of a container that does nothing: what podman takes to make, start and remove it."""
     nothing = ("run", "--rm", *HARDENED, "--entrypoint", "/usr/bin/python3", IMAGE, "-I", "-S", "-c", "pass")
-    return median(_time(lambda: engine.podman(*nothing)) for _ in range(5))
+    return median(timed(lambda: engine.podman(*nothing)) for _ in range(5))
 
 
 def _limits(engine: Engine, work: Path, key: PrivateKey, size: int) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def _limits(engine: Engine, work: Path, key: PrivateKey, size: int) -> dict[str,
             run = _staged(engine, node, reference, "--memory", limit, "--memory-swap", limit)
             file = (node / "cache" / "current" / "model.bin").resolve()
             found[limit] = {"wall": run.wall, "rss": run.rss, "in the page cache": _resident(file)}
-            found[limit]["read again, bytes a second"] = size / _time(lambda file=file: _read(file))  # type: ignore[misc]
+            found[limit]["read again, bytes a second"] = size / timed(lambda file=file: _read(file))  # type: ignore[misc]
         hot = _staged(engine, node, reference, verify="full").wall
         _forget(file)
         cold = _staged(engine, node, reference, verify="full").wall
@@ -131,12 +130,6 @@ def _forget(file: Path) -> None:
     with file.open("rb") as source:
         os.fsync(source.fileno())
         os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _time(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    call()
-    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":

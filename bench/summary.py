@@ -55,25 +55,19 @@ def _order(key: tuple[str, ...]) -> tuple[int | str, ...]:
 
 
 def _rows(result: dict[str, Any], path: Path) -> dict[tuple[str, ...], str]:
-    verdicts = {verdict["tool"]: bool(verdict["noticed"]) for verdict in result["damaged"] if verdict["works"]}
     found: dict[tuple[str, ...], str] = {}
-    keys = dict.fromkeys((r["line"], r["direction"], r["shape"], r["text"], r["server"]) for r in result["runs"])
-    for line, direction, shape, text, server in keys:
-        runs = [
-            run
-            for run in result["runs"]
-            if (run["line"], run["direction"], run["shape"], run["server"]) == (line, direction, shape, server)
-        ]
-        rows = [row for tool in result["tools"] if (row := report.measured(tool, direction, runs, verdicts))]
-        place = f"{_LINES[line].format(**result['settings'])}, {report.SERVERS[server]}"
+    for table in report.tables(result):
+        direction, rows = table.direction, table.rows
+        place = f"{_LINES[table.line].format(**result['settings'])}, {report.SERVERS[table.server]}"
         for number, row in enumerate(rows):
             if row.tool["name"] in _OURS and row.walls:
                 best, limit = report.best_peer(row, rows, direction), report.limit(row, rows, direction)
                 rival = f"{report.times(best, row)} ({best.tool['name']})" if best else "–"
                 form = f"{row.tool['name']}, {'from' if direction == 'push' else 'to'} {row.tool['what']}"
-                cells = (f"{direction} {text}, {place}", form, f"{row.wall:.2f}", rival, report.times(limit, row))
+                cells = (f"{direction} {table.text}, {place}", form, f"{row.wall:.2f}", rival, report.times(limit, row))
                 source = f"[{path.stem}](bench/results/{path.stem}.md)"
-                found[line, direction, shape, server, str(number)] = f"| {' | '.join(cells)} | {source} |"
+                key = (table.line, direction, table.shape, table.server, str(number))
+                found[key] = f"| {' | '.join(cells)} | {source} |"
     return found
 
 
