@@ -51,7 +51,7 @@ def test_arguments_are_what_the_program_takes(pod: Pod) -> None:
     if values["state"]:
         assert str(values["state"].parent) in written
     if values["from_manifests"]:
-        assert [str(Path(target).parent) for target in values["targets"]] == ["/work"]
+        assert [str(Path(target).parent) for target in values["targets"]] == ["/found"]
     assert {volume["name"] for volume in pod.spec["volumes"]} == {
         mount["name"] for one in pod.containers() for mount in one["volumeMounts"]
     }
