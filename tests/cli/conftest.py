@@ -66,3 +66,24 @@ def packed(folder: Path, reference: str) -> Ran:
 def pushed(folder: Path, reference: str) -> str:
     """The model in the registry, under ``reference``; its digest."""
     return modelpack("pack", folder, "-t", reference, "--push").done().last
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A public key; ``signer.key`` is beside it."""
+    monkeypatch.setenv("MODELPACK_KEY_PASSWORD", "")
+    modelpack("key", "generate", "--out", tmp_path / "signer").done()
+    return tmp_path / "signer.pub"
+
+
+@pytest.fixture
+def signed(pushed: str, reference: str, key: Path) -> str:  # it has to be there
+    """The reference of the model, which is pushed and signed with ``key``."""
+    modelpack("sign", reference, "--key", key.with_suffix(".key")).done()
+    return reference
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Where a node cache may be."""
+    return tmp_path / "node"

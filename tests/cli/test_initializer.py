@@ -34,19 +34,6 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(name="key")
-def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("MODELPACK_KEY_PASSWORD", "")
-    modelpack("key", "generate", "--out", tmp_path / "signer").done()
-    return tmp_path / "signer.pub"
-
-
-@pytest.fixture(name="signed")
-def _signed(pushed: str, reference: str, key: Path) -> str:
-    modelpack("sign", reference, "--key", key.with_suffix(".key")).done()
-    return reference
-
-
 def test_pairs_as_kserve_gives_them(
     signed: str, key: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,24 +18,6 @@ from tests.cli.models import content, model
 from tests.cli.program import modelpack, start
 
 
-@pytest.fixture(name="cache")
-def _cache(tmp_path: Path) -> Path:
-    return tmp_path / "node"
-
-
-@pytest.fixture(name="key")
-def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("MODELPACK_KEY_PASSWORD", "")
-    modelpack("key", "generate", "--out", tmp_path / "signer").done()
-    return tmp_path / "signer.pub"
-
-
-@pytest.fixture(name="signed")
-def _signed(pushed: str, reference: str, key: Path) -> str:
-    modelpack("sign", reference, "--key", key.with_suffix(".key")).done()
-    return reference
-
-
 def test_several_models_and_no_name(signed: str, key: Path, cache: Path, folder: Path, tmp_path: Path) -> None:
     other = signed.replace(":v1", ":v2")
     model(folder, fill=b"\x42")

@@ -22,25 +22,6 @@ from tests.cli.models import content, model
 from tests.cli.program import modelpack, program, start
 
 
-@pytest.fixture(name="cache")
-def _cache(tmp_path: Path) -> Path:
-    return tmp_path / "node"
-
-
-@pytest.fixture(name="key")
-def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A key pair: ``signer.key`` beside it."""
-    monkeypatch.setenv("MODELPACK_KEY_PASSWORD", "")
-    modelpack("key", "generate", "--out", tmp_path / "signer").done()
-    return tmp_path / "signer.pub"
-
-
-@pytest.fixture(name="signed")
-def _signed(pushed: str, reference: str, key: Path) -> str:
-    modelpack("sign", reference, "--key", key.with_suffix(".key")).done()
-    return reference
-
-
 def test_a_model_for_a_server(signed: str, key: Path, cache: Path, folder: Path, pushed: str) -> None:
     ran = modelpack("stage", signed, "--to", cache, "--key", key).done()
     assert ran.last == str(cache / "current")

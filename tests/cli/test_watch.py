@@ -32,24 +32,6 @@ from tests.cli.program import modelpack, start
 PATIENCE = 20.0
 
 
-@pytest.fixture(name="cache")
-def _cache(tmp_path: Path) -> Path:
-    return tmp_path / "node"
-
-
-@pytest.fixture(name="key")
-def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("MODELPACK_KEY_PASSWORD", "")
-    modelpack("key", "generate", "--out", tmp_path / "signer").done()
-    return tmp_path / "signer.pub"
-
-
-@pytest.fixture(name="signed")
-def _signed(pushed: str, reference: str, key: Path) -> str:
-    modelpack("sign", reference, "--key", key.with_suffix(".key")).done()
-    return reference
-
-
 def publish(folder: Path, reference: str, fill: bytes, key: Path | None) -> str:
     """Another version under the same tag: signed first, then tagged, so that nobody sees it unsigned."""
     model(folder, fill=fill)

@@ -18,27 +18,18 @@ from modelpack.oci import Digest
 from modelpack.store import (
     BytesSource,
     FileSource,
-    FolderJournal,
     LayoutStore,
     Registry,
     RegistryStore,
     StaticCredentials,
 )
 from modelpack.store.registry.pieces import Content
-from tests.faults import Exchange, Fault, FaultyRegistry, Reply, effects
+from tests.faults import Exchange, Fault, Reply, effects
 from tests.store.clients import NAME, QUICK
 from tests.store.content import WEIGHTS
-from tests.store.sending import BLOB, DATA, PIECE, RANGES, SESSION, Sender, cut, file, use_small_pieces
+from tests.store.sending import BLOB, DATA, PIECE, RANGES, SESSION, Sender, cut, file
 
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_pieces(monkeypatch)
-
-
-@pytest.fixture
-def sender(faulty: FaultyRegistry, tmp_path: Path) -> Sender:
-    return Sender(faulty, FolderJournal(tmp_path / "uploads"))
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 
 @pytest.fixture

@@ -13,23 +13,12 @@ from modelpack.errors import (
     Unavailable,
 )
 from modelpack.oci import Descriptor
-from modelpack.store import (
-    FolderJournal,
-)
-from tests.faults import Exchange, FaultyRegistry, Reply, effects
+from tests.faults import Exchange, Reply, effects
 from tests.store.clients import NAME
 from tests.store.content import WEIGHTS
-from tests.store.sending import BLOB, DATA, RANGES, SESSION, Sender, cut, file, use_small_pieces
+from tests.store.sending import BLOB, DATA, RANGES, SESSION, Sender, cut, file
 
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_pieces(monkeypatch)
-
-
-@pytest.fixture
-def sender(faulty: FaultyRegistry, tmp_path: Path) -> Sender:
-    return Sender(faulty, FolderJournal(tmp_path / "uploads"))
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 
 @pytest.mark.parametrize("code", [400, 403, 404, 405])

@@ -30,17 +30,9 @@ from modelpack.store.registry import pieces
 from tests.faults import Exchange, FaultyRegistry, Features, Guard, Reply, effects, error
 from tests.store.clients import NAME, QUICK, connect, stored
 from tests.store.content import WEIGHTS, Flaky
-from tests.store.sending import BLOB, DATA, PIECE, RANGES, SESSION, Sender, cut, file, use_small_pieces
+from tests.store.sending import BLOB, DATA, PIECE, RANGES, SESSION, Sender, cut, file
 
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_pieces(monkeypatch)
-
-
-@pytest.fixture
-def sender(faulty: FaultyRegistry, tmp_path: Path) -> Sender:
-    return Sender(faulty, FolderJournal(tmp_path / "uploads"))
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 
 # What works
