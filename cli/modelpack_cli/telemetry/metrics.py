@@ -5,7 +5,7 @@ The same names stand in the file for a textfile collector and in what ``/metrics
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -89,7 +89,7 @@ class Metrics:
 
     def write(self, place: Path) -> None:
         """Into a file, which is the old one or the new one at any time. Raises OSError."""
-        temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+        temporary = place.with_name(f".{place.name}.{os.urandom(4).hex()}")
         try:
             temporary.write_text(self.text(), encoding="utf-8")
             temporary.replace(place)

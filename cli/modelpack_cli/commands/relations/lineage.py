@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -85,6 +84,8 @@ def lineage(
             "what was made from it is not written in it: say where to look",
             hint="--state FILE of modelpack audit, or --in REGISTRY, NAMESPACE/, REPOSITORY",
         )
+    import tempfile  # loads what no other command needs at its start
+
     with tempfile.TemporaryDirectory(prefix="modelpack-lineage-") as folder:
         known = state if state is not None or not targets else Path(folder) / "state"
         complete = _look(targets or [], known, access) if known and targets else True
